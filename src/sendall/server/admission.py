@@ -1,0 +1,70 @@
+"""Admission: who may take how much of the server, as token buckets and counters.
+
+Pure: time enters as an argument (monotonic seconds). The figures come from `config.Limits`; their
+reasons are in docs/threat-model.md, "Denial of service".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+
+class Bucket:
+    """A token bucket that starts full. A rate of 0 means no limit."""
+
+    __slots__ = ("_at", "_burst", "_level", "_rate")
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._level = burst
+        self._at = now
+
+    def spend(self, now: float) -> float:
+        """Take one token; return 0, or, taking nothing, the seconds until there is one."""
+        rate = self._rate
+        if not rate:
+            return 0.0
+        level = self._level + (now - self._at) * rate
+        self._at = now
+        if level > self._burst:
+            level = self._burst
+        if level >= 1.0:
+            self._level = level - 1.0
+            return 0.0
+        self._level = level
+        return (1.0 - level) / rate
+
+    def is_full(self, now: float) -> bool:
+        """Whether forgetting this bucket would change nothing."""
+        return not self._rate or self._level + (now - self._at) * self._rate >= self._burst
+
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Buckets(Generic[K]):
+    """Buckets of one kind by their owner, who may leave and come back without gaining by it."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._by_owner: dict[K, Bucket] = {}
+
+    def of(self, owner: K, now: float) -> Bucket:
+        bucket = self._by_owner.get(owner)
+        if bucket is None:
+            bucket = self._by_owner[owner] = Bucket(self._rate, self._burst, now)
+        return bucket
+
+    def forget_full(self, now: float) -> None:
+        """Drop the buckets that are full again; called about once a minute.
+
+        An owner who still holds its dropped bucket object goes on with that; a new one starts full,
+        as the dropped one was.
+        """
+        self._by_owner = {owner: bucket for owner, bucket in self._by_owner.items() if not bucket.is_full(now)}
+
+    def __len__(self) -> int:
+        return len(self._by_owner)

@@ -1,0 +1,232 @@
+"""A connection at the relay: a session, a wire, and the rooms it is in.
+
+Turns what the session makes of frames into calls of the relay, and posts into verdicts. This is the
+per-message path: a header is parsed, its sender compared, budgets and numbers checked, nothing is
+opened. Synchronous; implements `wire.Conversation`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from sendall.errors import CloseCode, Code, Malformed
+from sendall.protocol import frames as f
+from sendall.protocol.entry import MAX_ENTRY, Entry, EntryType, parse
+from sendall.protocol.turns import State
+from sendall.server.admission import Bucket
+from sendall.server.delivery import Reader
+from sendall.server.room import Pruned, Refusal, Room
+from sendall.server.session import Asked, Close, Intent, Proven, Say, Session
+from sendall.server.wire import Wire
+
+if TYPE_CHECKING:
+    from sendall.server.relay import Relay
+
+log = logging.getLogger("sendall.server")
+
+TOO_BIG = Refusal(Code.TOO_BIG)
+FULL = Refusal(Code.FULL, 2000)
+
+
+class Connection:
+    """One client's connection, from its greeting to its end."""
+
+    def __init__(self, relay: Relay, wire: Wire, session: Session, now: float) -> None:
+        self.relay = relay
+        self.wire = wire
+        self.session = session
+        self.id_pk = b""
+        """The proven identity; empty before the proof."""
+        self.modulus = b""
+        self.rooms: dict[int, tuple[Room, Reader]] = {}
+        self.is_stalled = False
+        """Whether the transport takes nothing more for the moment."""
+        self.is_closed = False
+        self._progress_at = now
+        self._unsent = 0
+        limits = relay.settings.limits
+        self._signals = Bucket(limits.signal_rate, limits.signal_rate * 2, now)
+        self._address_bucket: Bucket | None = None
+        self._member_bucket: Bucket | None = None
+        self.say(session.greet().frame)
+
+    # -- told by the shell ----------------------------------------------------------------------
+
+    def text(self, data: bytes, now: float) -> None:
+        self._carry_out(self.session.text(data, now), now)
+
+    def binary(self, data: bytes, now: float) -> None:
+        if not self.session.may_post(now):
+            self.end(CloseCode.MALFORMED, "an entry before the handshake was done")
+            return
+        try:
+            for post in f.posts(data):
+                held = self.rooms.get(post.rid)
+                if held is None:
+                    # Left or never entered: the answer to a post that crossed an `unsub`.
+                    self.say(f.ErrorFrame(code=Code.NOT_MEMBER, text="not in that room"))
+                elif post.kind == f.POST:
+                    self._post(held[0], post.entry, now)
+                else:
+                    self._keep_card(held[0], post.entry, now)
+        except Malformed as error:
+            self.end(CloseCode.MALFORMED, str(error))
+
+    def paused(self) -> None:
+        if not self.is_stalled:
+            self.is_stalled = True
+            self._unsent = self.wire.unsent_bytes()
+            self._progress_at = self.session.heard
+        for room, reader in self.rooms.values():
+            room.audience.fall_behind(reader)
+
+    def drained(self) -> None:
+        self.is_stalled = False
+        now = self.relay.clock()
+        self._progress_at = now
+        for room, reader in list(self.rooms.values()):
+            reader.has_room = True
+            reader.alive_at = now
+            self.pull(room, reader)
+            self.relay.release(room, now)
+
+    def tick(self, now: float) -> None:
+        if self.is_closed:
+            return
+        if self.is_stalled:
+            unsent = self.wire.unsent_bytes()
+            if unsent != self._unsent:
+                self._unsent = unsent
+                self._progress_at = max(now, self._progress_at)
+            elif now - self._progress_at > self.relay.settings.limits.stall_s:
+                self.end(CloseCode.TOO_SLOW, "no progress in reading; come back and resume")
+                return
+        self._carry_out(self.session.tick(now, is_stalled=self.is_stalled), now)
+
+    def closed(self) -> None:
+        if not self.is_closed:
+            self.is_closed = True
+            self.session.state = State.CLOSED
+        for room, reader in list(self.rooms.values()):
+            self.leave(room, reader)
+        self.relay.forget(self)
+
+    # -- doing ----------------------------------------------------------------------------------
+
+    def say(self, frame: f.FromServer) -> None:
+        if not self.is_closed:
+            self.wire.write(f.text_message(f.encode(frame)))
+
+    def end(self, code: CloseCode, reason: str) -> None:
+        """Close the connection with `code`; repeated calls do nothing."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self.session.state = State.CLOSED
+        if code is CloseCode.MALFORMED:
+            log.info("x %s broke the protocol: %s", self.wire.peer.address, reason)
+        # Readers hold the transport's own write: nothing may follow the close frame.
+        for room, reader in list(self.rooms.values()):
+            self.leave(room, reader)
+        self.wire.close(code, reason.encode()[:120].decode(errors="ignore"))
+
+    def enter(self, room: Room, cursor: int) -> Reader:
+        reader = Reader(self.wire.write, cursor, self.relay.clock())
+        reader.has_room = not self.is_stalled
+        self.rooms[room.rid] = (room, reader)
+        room.audience.add(reader)
+        room.presence.enter(self.id_pk)
+        return reader
+
+    def leave(self, room: Room, reader: Reader) -> None:
+        del self.rooms[room.rid]
+        room.audience.remove(reader)
+        room.presence.leave(self.id_pk)
+        room.cards.pop(self, None)
+        self.relay.touch(room)
+
+    def pull(self, room: Room, reader: Reader) -> None:
+        """Give a LAGGING reader what its transport takes; goes on in later turns if that is much."""
+        if self.is_closed or reader is not self.rooms.get(room.rid, (None, None))[1]:
+            return
+        try:
+            if room.audience.pull(reader, room):
+                self.relay.later(lambda: self.pull(room, reader))
+                return
+        except Pruned:
+            self.end(CloseCode.TOO_SLOW, "retention passed this reader; come back and resume")
+            return
+        if reader.is_current and reader.missed:
+            reader.missed = False
+            self.say(room.presence.roster())
+            if room.presence.is_small:
+                for card in list(room.cards.values()):
+                    self.wire.write(card)
+
+    def _carry_out(self, intents: list[Intent], now: float) -> None:
+        for intent in intents:
+            match intent:
+                case Say(frame):
+                    self.say(frame)
+                case Close(code, reason):
+                    self.end(code, reason)
+                case Proven(id_pk, modulus):
+                    self.id_pk, self.modulus = id_pk, modulus
+                    self._member_bucket, self._address_bucket = self.relay.buckets_of(self, now)
+                    log.info("= %s is %s", self.wire.peer.address, id_pk.hex()[:8])
+                case Asked(frame):
+                    self.relay.asked(self, frame, now)
+
+    def _post(self, room: Room, raw: bytes, now: float) -> None:
+        if len(raw) > MAX_ENTRY:
+            self._refuse(room, parse(raw[:MAX_ENTRY]), TOO_BIG)
+            return
+        entry = parse(raw)
+        if entry.type == EntryType.SIGNAL:
+            if self._may_signal(room, entry.sender, entry.epoch, now):
+                room.audience.tell(f.binary_message(f.shown_frame(room.rid, raw)))
+            return
+        refusal = self._judge(room, entry, now)
+        if refusal is not None:
+            self._refuse(room, entry, refusal)
+            return
+        room.accept(entry, self.relay.wall_ms())
+        self.relay.accepted(room, self, now)
+
+    def _judge(self, room: Room, entry: Entry, now: float) -> Refusal | None:
+        if entry.sender != self.id_pk:
+            return Refusal(Code.FORBIDDEN)
+        for bucket in (self._member_bucket, self._address_bucket):
+            if bucket is not None:
+                wait = bucket.spend(now)
+                if wait:
+                    return Refusal(Code.SLOW_DOWN, int(wait * 1000) + 1)
+        if not self.relay.is_writable:
+            return FULL
+        return room.judge_post(entry, now)
+
+    def _refuse(self, room: Room, entry: Entry, refusal: Refusal) -> None:
+        self.relay.refusals[refusal.code] += 1
+        self.say(
+            f.RefusedFrame(
+                rid=room.rid,
+                session=f.B64(entry.session),
+                type=entry.type,
+                n=entry.n,
+                code=refusal.code,
+                retry_ms=refusal.retry_ms,
+            )
+        )
+
+    def _may_signal(self, room: Room, sender: bytes, epoch: int, now: float) -> bool:
+        # A signal may always be lost: what does not fit is dropped without a word.
+        return sender == self.id_pk and epoch == room.state.epoch and not self._signals.spend(now)
+
+    def _keep_card(self, room: Room, raw: bytes, now: float) -> None:
+        entry = parse(raw)
+        if entry.type != EntryType.SIGNAL or not self._may_signal(room, entry.sender, entry.epoch, now):
+            return
+        card = room.cards[self] = f.binary_message(f.shown_frame(room.rid, raw))
+        if room.presence.is_small:
+            room.audience.tell(card)

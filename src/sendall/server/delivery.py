@@ -1,0 +1,122 @@
+"""Delivery: who has been given what of one room.
+
+A reader is CURRENT (new chunks are pushed to it) or LAGGING (it holds a position, nothing else, and
+pulls when its transport has room). Pushing does nothing per message and reader but one `write` of
+bytes that all readers share. Pure decisions; the writes go to `Wire.write`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from sendall.protocol.frames import Chunk
+
+PULL_CHUNKS = 4
+"""Chunks a reader may pull in one turn of the loop, so that a long history delays nobody."""
+
+
+class Source(Protocol):
+    """Where a lagging reader reads: the tape, else the log."""
+
+    def next_after(self, cursor: int) -> Chunk: ...
+
+
+class Reader:
+    """One connection's place in one room."""
+
+    __slots__ = ("alive_at", "cursor", "has_room", "is_current", "missed", "write")
+
+    def __init__(self, write: Callable[[bytes], None], cursor: int, now: float) -> None:
+        self.write = write
+        self.cursor = cursor
+        """While LAGGING: everything up to here was written. Not kept up to date while CURRENT."""
+        self.is_current = False
+        self.has_room = True
+        """Whether the transport takes more."""
+        self.missed = True
+        """Whether signals, cards or presence passed it by: the room tells it anew when it is CURRENT."""
+        self.alive_at = now
+        """When it last drained (monotonic seconds)."""
+
+
+class Audience:
+    """The readers of one room. `sent` is the last seq that was pushed to the CURRENT ones."""
+
+    def __init__(self, sent: int) -> None:
+        self.sent = sent
+        self.readers: set[Reader] = set()
+        self.lagging: set[Reader] = set()
+        self._writes: tuple[Callable[[bytes], None], ...] | None = ()
+
+    def add(self, reader: Reader) -> None:
+        self.readers.add(reader)
+        self.lagging.add(reader)
+
+    def remove(self, reader: Reader) -> None:
+        self.readers.discard(reader)
+        self.lagging.discard(reader)
+        self._writes = None
+
+    def push(self, chunk: Chunk) -> None:
+        """Write the next chunk to every CURRENT reader.
+
+        A transport may call `fall_behind` from inside its write: `sent` is set first, so that the
+        reader's cursor includes the chunk that filled it.
+        """
+        self.sent = chunk.last
+        data = chunk.data
+        for write in self._current_writes():
+            write(data)
+
+    def tell(self, data: bytes) -> None:
+        """Write something that is not logged to the CURRENT readers; the others miss it."""
+        for write in self._current_writes():
+            write(data)
+        for reader in self.lagging:
+            reader.missed = True
+
+    def fall_behind(self, reader: Reader) -> None:
+        """The reader's transport is full: it holds a position from here on."""
+        reader.has_room = False
+        if reader.is_current:
+            reader.is_current = False
+            reader.cursor = self.sent
+            self.lagging.add(reader)
+            self._writes = None
+
+    def pull(self, reader: Reader, source: Source) -> bool:
+        """Write what a LAGGING reader lacks while its transport has room.
+
+        Returns whether to go on in a later turn: True only if it has room left and lacks more.
+        """
+        for _ in range(PULL_CHUNKS):
+            if not reader.has_room or reader not in self.lagging:
+                return False
+            # The comparison and the switch stay in one step: between them an entry could arrive
+            # that is neither pushed (not CURRENT yet) nor pulled (loop already ended).
+            if reader.cursor >= self.sent:
+                self.lagging.discard(reader)
+                reader.is_current = True
+                self._writes = None
+                return False
+            chunk = source.next_after(reader.cursor)
+            reader.cursor = chunk.last
+            reader.write(chunk.data)
+        return True
+
+    def is_outrunning(self, half: int, now: float) -> bool:
+        """Whether more than a tenth of the readers drain, but are behind `half` of the tape.
+
+        Writers then wait, or everybody would fall off the tape and read from the disk. A reader that
+        does not drain at all is not waited for.
+        """
+        if len(self.lagging) * 10 <= len(self.readers):
+            return False
+        behind = sum(1 for r in self.lagging if r.cursor < half and now - r.alive_at < 1.0)
+        return behind * 10 > len(self.readers)
+
+    def _current_writes(self) -> tuple[Callable[[bytes], None], ...]:
+        if self._writes is None:
+            self._writes = tuple(reader.write for reader in self.readers if reader.is_current)
+        return self._writes

@@ -1,0 +1,390 @@
+"""The relay: all rooms and connections of one server process, and what one turn does with them.
+
+Everything that arrived in one turn of the event loop becomes one commit; what the log reports as
+durable is published. Asks the authority for entries and grants without knowing how they are made:
+it cannot open anything. Synchronous; the shell (or the simulation) gives it clocks and `call_soon`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections import Counter
+from collections.abc import Callable
+
+from sendall.config import ServerSettings
+from sendall.errors import CloseCode, Code, LogError
+from sendall.log.roomlog import Record, Retention, RoomLog, Store
+from sendall.protocol import frames as f
+from sendall.protocol.entry import EntryType, Role
+from sendall.protocol.room import is_room_name
+from sendall.server.admission import Bucket, Buckets
+from sendall.server.authority import Authority, GrantQueue
+from sendall.server.connection import Connection
+from sendall.server.room import Room
+from sendall.server.session import Credentials, Session
+from sendall.server.wire import Wire
+
+log = logging.getLogger("sendall.server")
+
+RETAIN_EVERY_S = 60.0
+KNOWN_NAMES_SHOWN = 3
+
+
+class Relay:
+    """The rooms and connections of one server."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        credentials: Credentials,
+        store: Store,
+        authority: Authority,
+        *,
+        clock: Callable[[], float],
+        wall_ms: Callable[[], int],
+        call_soon: Callable[[Callable[[], None]], object],
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self.settings = settings
+        self.credentials = credentials
+        self.store = store
+        self.authority = authority
+        self.clock = clock
+        self.wall_ms = wall_ms
+        self.later = call_soon
+        self.connections: set[Connection] = set()
+        self.rooms: dict[bytes, Room] = {}
+        self.refusals: Counter[Code] = Counter()
+        self.is_broken = False
+        """The log failed and is not open again yet: nothing is accepted, reading goes on from the tape."""
+        self._random_bytes = random_bytes
+        self._ids_by_name = {info.name: info.room_id for info in store.rooms()}
+        self._by_rid: dict[int, Room] = {}
+        self._touched: dict[Room, None] = {}
+        self._waiting: dict[Room, list[tuple[Connection, f.Sub]]] = {}
+        self._grants = GrantQueue(authority, call_soon)
+        self._held: dict[Room, set[Connection]] = {}
+        self._retained_at = 0.0
+        limits = settings.limits
+        self._members: Buckets[bytes] = Buckets(limits.member_rate, limits.member_burst)
+        self._addresses: Buckets[str] = Buckets(limits.address_rate, limits.address_rate * 2)
+        self._creations: Buckets[bytes] = Buckets(limits.room_creations_per_hour / 3600, 30)
+
+    @property
+    def is_writable(self) -> bool:
+        return not (self.is_broken or self.store.is_full)
+
+    # -- connections --------------------------------------------------------------------------
+
+    def open(self, wire: Wire) -> Connection:
+        """Return the conversation of a new connection; its greeting is written already."""
+        now = self.clock()
+        limits = self.settings.limits
+        session = Session(self.credentials, limits, self._random_bytes(32), now, tls=wire.peer.tls)
+        connection = Connection(self, wire, session, now)
+        self.connections.add(connection)
+        return connection
+
+    def forget(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        for held in self._held.values():
+            held.discard(connection)
+
+    def buckets_of(self, connection: Connection, now: float) -> tuple[Bucket, Bucket | None]:
+        peer = connection.wire.peer
+        address = None if peer.trusted else self._addresses.of(peer.address, now)
+        return self._members.of(connection.id_pk, now), address
+
+    def asked(self, connection: Connection, frame: f.Sub | f.Read | f.Unsub | f.Want, now: float) -> None:
+        match frame:
+            case f.Sub():
+                self._subscribe(connection, frame, now)
+            case f.Read():
+                self._read(connection, frame)
+            case f.Unsub(rid=rid):
+                if rid in connection.rooms:
+                    connection.leave(*connection.rooms[rid])
+            case f.Want(rid=rid):
+                if rid in connection.rooms:
+                    self._grants.put(connection, connection.rooms[rid][0])
+
+    # -- subscribing --------------------------------------------------------------------------
+
+    def _subscribe(self, connection: Connection, sub: f.Sub, now: float) -> None:
+        room = self._room_for(connection, sub, now)
+        if room is None:
+            return
+        if room.state.is_banned(connection.id_pk):
+            self._error(connection, sub.q, Code.BANNED, "banned from this room")
+        elif room.rid not in connection.rooms and len(connection.rooms) >= self.settings.limits.rooms_per_connection:
+            self._error(connection, sub.q, Code.FULL, f"a connection is in at most {len(connection.rooms)} rooms")
+        elif not room.is_founded:
+            self._waiting.setdefault(room, []).append((connection, sub))
+        else:
+            self._begin(connection, room, sub)
+
+    def _room_for(self, connection: Connection, sub: f.Sub, now: float) -> Room | None:
+        if not is_room_name(sub.name):
+            text = "a room name has 1 to 64 bytes of UTF-8 (NFC) without control or format characters"
+            self._error(connection, sub.q, Code.MALFORMED, text)
+            return None
+        try:
+            room = self._room_named(sub.name)
+        except LogError as error:
+            log.error("! room %s cannot be served: %s", self._ids_by_name[sub.name].hex()[:8], error)
+            self._error(connection, sub.q, Code.FULL, "this room's log is damaged; the operator must repair it")
+            return None
+        if room is not None:
+            return room
+        if not sub.create:
+            near = difflib.get_close_matches(sub.name, self._ids_by_name, KNOWN_NAMES_SHOWN, 0.5)
+            self._error(connection, sub.q, Code.UNKNOWN_ROOM, ", ".join(near))
+            return None
+        if len(self._ids_by_name) >= self.settings.limits.rooms or not self.is_writable:
+            self._error(connection, sub.q, Code.FULL, "this server takes no more rooms")
+            return None
+        wait = self._creations.of(connection.id_pk, now).spend(now)
+        if wait:
+            text = f"too many new rooms; the next can be made in {wait:.0f} s"
+            self._error(connection, sub.q, Code.SLOW_DOWN, text)
+            return None
+        return self._found(sub.name)
+
+    def _room_named(self, name: str) -> Room | None:
+        room_id = self._ids_by_name.get(name)
+        if room_id is None:
+            return None
+        room = self.rooms.get(room_id)
+        if room is None:
+            room = self._load(self.store.open(room_id))
+        return room
+
+    def _found(self, name: str) -> Room:
+        room_id, genesis = self.authority.genesis(name)
+        room = self._new_room(self.store.create(room_id, name))
+        self._ids_by_name[name] = room_id
+        room.accept_own(genesis, self.wall_ms())
+        room.log.append(room.take_accepted())  # a room begins with its genesis: its keys come behind it
+        self._new_epoch(room)
+        return room
+
+    def _load(self, room_log: RoomLog) -> Room:
+        room = self._new_room(room_log)
+        try:
+            room.load()
+        except LogError:
+            del self.rooms[room_log.room_id]
+            raise
+        self.authority.open_room(room_log)
+        if self.store.unclean:
+            room.accept_own(self.authority.restart(room.state), self.wall_ms())
+            self.touch(room)
+        if not self.authority.has_key(room.state) or room.is_epoch_over(self.wall_ms()):
+            self._new_epoch(room)
+        return room
+
+    def _new_room(self, room_log: RoomLog) -> Room:
+        rid = len(self._by_rid) + 1
+        room = Room(rid, room_log, self.credentials.server_pk, self.settings.limits, self.clock())
+        self.rooms[room_log.room_id] = self._by_rid[rid] = room
+        return room
+
+    def _begin(self, connection: Connection, room: Room, sub: f.Sub) -> None:
+        if room.rid in connection.rooms:
+            connection.leave(*connection.rooms[room.rid])
+        place = room.place(sub)
+        connection.say(
+            f.SubOk(
+                q=sub.q,
+                rid=room.rid,
+                room=f.B64(room.state.room_id),
+                first=place.first,
+                last=place.last,
+                from_=place.from_,
+                h=f.B64(place.h),
+                cut=place.cut,
+            )
+        )
+        if not place.is_shared:
+            return
+        for chunk in room.early_control(sub.after, place.from_):
+            connection.wire.write(chunk.data)
+        reader = connection.enter(room, place.from_)
+        self._grants.put(connection, room)
+        connection.pull(room, reader)
+        self.touch(room)
+
+    def _read(self, connection: Connection, read: f.Read) -> None:
+        room, _ = connection.rooms.get(read.rid, (None, None))
+        if room is None:
+            self._error(connection, read.q, Code.NOT_MEMBER, "not in that room")
+            return
+        page = room.page(read.from_, read.to)
+        if page is None:
+            self._error(connection, read.q, Code.STALE, "nothing is kept of that range")
+            return
+        from_, to, h, chunks = page
+        connection.say(f.Page(q=read.q, rid=read.rid, from_=from_, to=to, h=f.B64(h)))
+        for chunk in chunks:
+            connection.wire.write(chunk.data)
+
+    def _error(self, connection: Connection, q: int, code: Code, text: str) -> None:
+        self.refusals[code] += 1
+        connection.say(f.ErrorFrame(q=q, code=code, text=text))
+
+    # -- the turn -------------------------------------------------------------------------------
+
+    def accepted(self, room: Room, connection: Connection, now: float) -> None:
+        """A member's entry was accepted: it goes to the log at the end of this turn."""
+        self.touch(room)
+        if room.is_outrunning(now):
+            connection.wire.pause_reading()
+            self._held.setdefault(room, set()).add(connection)
+
+    def touch(self, room: Room) -> None:
+        """Look at `room` at the end of this turn: entries to commit, presence to tell."""
+        if not self._touched:
+            self.later(self._end_turn)
+        self._touched[room] = None
+
+    def _end_turn(self) -> None:
+        touched, self._touched = self._touched, {}
+        now = self.clock()
+        for room in touched:
+            records = room.take_accepted()
+            if records and not self.is_broken:
+                room.log.append(records)
+                room.checkpoint_if_due()
+            self._tell_presence(room, now)
+            if room.is_founded and room.is_epoch_over(self.wall_ms()):
+                self._new_epoch(room)
+        self.store.flush()
+
+    def durable(self, room_log: RoomLog, records: list[Record]) -> None:
+        """The log's word that `records` are on the disk: now they may be seen."""
+        room = self.rooms[room_log.room_id]
+        was_founded = room.is_founded
+        room.publish(records)
+        if any(record.entry[1] == EntryType.EPOCH for record in records):
+            for connection in self.connections:
+                if room.rid in connection.rooms:
+                    self._grants.put(connection, room)
+        if not was_founded:
+            for connection, sub in self._waiting.pop(room, ()):
+                if not connection.is_closed:
+                    self._begin(connection, room, sub)
+        self.release(room, self.clock())
+
+    def release(self, room: Room, now: float) -> None:
+        """Let the writers that waited for the disk or the readers go on, if there is room again."""
+        held = self._held.get(room)
+        if held and not room.is_outrunning(now):
+            del self._held[room]
+            for connection in held:
+                connection.wire.resume_reading()
+
+    def _tell_presence(self, room: Room, now: float) -> None:
+        news = room.presence.news(now)
+        if news is not None:
+            room.audience.tell(f.text_message(f.encode(news)))
+
+    # -- authority ----------------------------------------------------------------------------
+
+    def _new_epoch(self, room: Room) -> None:
+        room.accept_own(self.authority.epoch(room.state, room.log), self.wall_ms())
+        self.touch(room)
+
+    def set_role(self, name: str, id_pk: bytes, role: Role) -> None:
+        """Give an identity a role in the room `name`; a ban also makes a new epoch and ends its connections.
+
+        Raises:
+            KeyError: there is no such room.
+        """
+        room = self._room_named(name)
+        if room is None:
+            raise KeyError(name)
+        room.accept_own(self.authority.role(room.state, id_pk, role), self.wall_ms())
+        self.touch(room)
+        if role is Role.BANNED:
+            self._new_epoch(room)
+            for connection in list(self.connections):
+                if connection.id_pk == id_pk and room.rid in connection.rooms:
+                    connection.leave(*connection.rooms[room.rid])
+                    connection.end(CloseCode.BANNED, "banned from this room")
+
+    # -- time -----------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """About once a second: presence, epochs, retention, one more room loaded, buckets forgotten."""
+        now, wall_ms = self.clock(), self.wall_ms()
+        for room in list(self.rooms.values()):
+            self._tell_presence(room, now)
+            self.release(room, now)
+            if room.is_founded and room.is_epoch_over(wall_ms) and not self.is_broken:
+                self._new_epoch(room)
+        if self.is_broken:
+            return
+        self._load_one()
+        if now - self._retained_at >= RETAIN_EVERY_S:
+            self._retained_at = now
+            self._retain(wall_ms)
+            for buckets in (self._members, self._addresses, self._creations):
+                buckets.forget_full(now)
+
+    def _load_one(self) -> None:
+        # Rooms nobody visits must be checked, pruned and given their daily epoch as well.
+        for room_id in self._ids_by_name.values():
+            if room_id not in self.rooms:
+                try:
+                    self._load(self.store.open(room_id))
+                except LogError as error:
+                    log.error("! room %s cannot be served: %s", room_id.hex()[:8], error)
+                    continue
+                return
+
+    def _retain(self, wall_ms: int) -> None:
+        settings = self.settings
+        retention = Retention(
+            max_age_ms=int(settings.retention_days * 86_400_000),
+            max_bytes=int(settings.retention_mib * 2**20),
+            max_count=settings.retention_count,
+        )
+        for room in self.rooms.values():
+            # The numbers of pruned messages live on in the checkpoint only.
+            room.checkpoint_if_due(now=True)
+        self.store.retain(list(self.rooms), retention, wall_ms)
+        self.store.flush()
+
+    # -- failure and end --------------------------------------------------------------------------
+
+    def failed(self, error: LogError) -> None:
+        """The log's word that it cannot go on: accept nothing until `recover`."""
+        self.is_broken = True
+        log.error("! the log failed, posting answers `full` until it is open again: %s", error)
+
+    def recover(self, store: Store) -> None:
+        """Go on with a log that was opened anew."""
+        self.store = store
+        for room in list(self.rooms.values()):
+            try:
+                room.reload(store.open(room.state.room_id))
+            except KeyError:
+                # Founded, but never durable: nobody was told of it.
+                del self.rooms[room.state.room_id]
+                self._ids_by_name = {n: i for n, i in self._ids_by_name.items() if i != room.state.room_id}
+        self.is_broken = False
+        log.info("= the log is open again")
+
+    def finish(self) -> None:
+        """Queue what was accepted and the checkpoints; accept nothing more. The store is closed next."""
+        self._end_turn()
+        for room in self.rooms.values():
+            room.checkpoint_if_due(now=True)
+        self.store.flush()
+        self.is_broken = True
+
+    def dismiss(self, code: CloseCode, reason: str) -> None:
+        """End every connection."""
+        for connection in list(self.connections):
+            connection.end(code, reason)

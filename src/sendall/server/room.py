@@ -1,0 +1,307 @@
+"""One room at the server: what it accepts, and what its readers are given.
+
+`state` is the state after everything accepted, also what is still on its way to the disk; `tape`
+and audience know only what is durable. Pure decisions over the `RoomLog` contract. It cannot open
+anything. Source: docs/protocol.md, "Requests", "Exactly once".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sendall.config import Limits
+from sendall.errors import Code
+from sendall.log.roomlog import Checkpoint, Record, RoomLog
+from sendall.log.tape import Tape
+from sendall.protocol.chain import Window, link
+from sendall.protocol.entry import Entry, EntryType, parse
+from sendall.protocol.frames import MAX_BATCH, Chunk, Sub, frame_entries
+from sendall.protocol.room import RoomState, Verdict
+from sendall.server.admission import Bucket
+from sendall.server.delivery import Audience
+from sendall.server.presence import Presence
+
+CHECKPOINT_EVERY = 10_000
+"""Entries between two checkpoints: what a start must read again, about 50 ms."""
+EPOCH_MAX_ENTRIES = 2**20
+EPOCH_MAX_MS = 24 * 3600 * 1000
+PAGE_ENTRIES = 1000
+PAGE_BYTES = 1024 * 1024
+FULL_RETRY_MS = 2000
+_LOAD_BYTES = 4 * 1024 * 1024
+
+_CODES = {
+    Verdict.BAD: Code.MALFORMED,
+    Verdict.BAD_SIG: Code.MALFORMED,
+    Verdict.STALE: Code.STALE,
+    Verdict.REPLAY: Code.DUP,
+    Verdict.GAP: Code.GAP,
+    Verdict.DENIED: Code.FORBIDDEN,
+    Verdict.CONFLICT: Code.CONFLICT,
+}
+
+
+class Refusal(NamedTuple):
+    code: Code
+    retry_ms: int | None = None
+
+
+class Place(NamedTuple):
+    """Where a reader begins, as `subok` says it."""
+
+    first: int
+    last: int
+    from_: int
+    h: bytes
+    cut: int | None = None
+    is_shared: bool = True
+    """Whether the reader's history is ours; if not, nothing follows: it goes back to `cut`, or raises the alarm."""
+
+
+class Pruned(Exception):
+    """What a reader lacks is gone from the log."""
+
+
+class Room:
+    """One OPEN room of this server process; `rid` is its number on all connections."""
+
+    def __init__(self, rid: int, log: RoomLog, server_pk: bytes, limits: Limits, now: float) -> None:
+        self.rid = rid
+        self.log = log
+        self.limits = limits
+        self.state = RoomState(log.room_id, server_pk)
+        self.window = Window()
+        self.tape = Tape(limits.tape_bytes)
+        self.audience = Audience(log.extent.last)
+        self.presence = Presence(rid, limits.presence_ids)
+        self.cards: dict[object, bytes] = {}
+        """The latest card by connection, each already a WebSocket message."""
+        self.pending_bytes = 0
+        """Accepted and not yet durable."""
+        self.epoch_began = (0, 0)
+        """(seq, time_ms) of the current epoch's entry."""
+        self._accepted: list[Record] = []
+        self._bucket = Bucket(limits.room_rate, limits.room_rate * 2, now)
+        self._sessions: Counter[bytes] = Counter()
+        self._checkpoint_seq = 0
+        self._restarts: dict[int, bytes] = {}
+        # The chain value before each restart entry: kept even where the log was pruned.
+
+    @property
+    def is_founded(self) -> bool:
+        """Whether its genesis is durable: only then may anybody be told of the room."""
+        return self.audience.sent > 0
+
+    # -- loading ------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Rebuild the state from the newest checkpoint and what came after it.
+
+        Raises:
+            Damaged: what was read is not what was written.
+        """
+        log, server_pk = self.log, self.state.server_pk
+        checkpoint = log.latest_checkpoint()
+        last = log.extent.last
+        state = RoomState(log.room_id, server_pk)
+        if checkpoint is not None and checkpoint.seq <= last:
+            state = RoomState.unpack(checkpoint.state)
+            self._checkpoint_seq = checkpoint.seq
+        self.state = state
+        self.window = Window()
+        self.window.put(state.seq, state.h)
+        while state.seq < last:
+            for record in log.read(state.seq, _LOAD_BYTES):
+                entry = parse(record.entry)
+                # Judged when it was accepted, and since then kept by the chain: taken as it is.
+                state.apply_judged(entry, record.seq, record.time_ms, record.h)
+                self.window.put(record.seq, record.h)
+        for record in log.control(0, last):
+            self._note_control(parse(record.entry), record.seq, record.time_ms)
+        self._sessions = Counter(sender for sender, _ in state.last)
+        self._accepted = []
+
+    def reload(self, log: RoomLog) -> None:
+        """Go on with the log as it is on the disk: what was accepted and did not become durable is dropped.
+
+        Its authors have had no receipt, and send it again. What became durable unnoticed is published.
+        """
+        self.log = log
+        self.load()
+        self.pending_bytes = 0
+        while self.audience.sent < log.extent.last:
+            records = log.read(self.audience.sent, _LOAD_BYTES)
+            self.publish(records)
+        self.pending_bytes = 0
+
+    def _note_control(self, entry: Entry, seq: int, time_ms: int) -> None:
+        if entry.type == EntryType.EPOCH:
+            self.epoch_began = (seq, time_ms)
+        elif entry.type == EntryType.RESTART:
+            self._restarts[seq] = entry.head_hash
+
+    # -- accepting ----------------------------------------------------------------------------
+
+    def judge_post(self, entry: Entry, now: float) -> Refusal | None:
+        """Return why a member's message is not accepted; None if it is. Spends the room's budget."""
+        wait = self._bucket.spend(now)
+        if wait:
+            return Refusal(Code.SLOW_DOWN, int(wait * 1000) + 1)
+        if entry.type != EntryType.MESSAGE:
+            return Refusal(Code.FORBIDDEN)
+        state = self.state
+        verdict = state.judge(entry, check_signature=False)
+        if verdict is not Verdict.OK:
+            return Refusal(_CODES[verdict])
+        h = self.h_at(entry.head_seq)
+        if h is not None and h != entry.head_hash:
+            return Refusal(Code.FORK)
+        if entry.n == 0 and self._has_too_many_sessions(entry):
+            return Refusal(Code.FULL, FULL_RETRY_MS)
+        return None
+
+    def _has_too_many_sessions(self, entry: Entry) -> bool:
+        limits = self.limits
+        return (
+            self._sessions[entry.sender] >= limits.sessions_per_sender
+            or len(self.state.last) >= limits.sessions_per_room
+        )
+
+    def accept(self, entry: Entry, time_ms: int) -> None:
+        """Give the entry, found OK, its seq and time; `take_accepted` hands it to the log."""
+        state = self.state
+        seq = state.seq + 1
+        time_ms = max(time_ms, state.now)
+        h = link(state.h, seq, time_ms, entry.raw)
+        if entry.is_control:
+            self._note_control(entry, seq, time_ms)
+            if entry.type in (EntryType.EPOCH, EntryType.RESTART):
+                self._sessions.clear()
+        elif entry.n == 0:
+            self._sessions[entry.sender] += 1
+        state.apply_judged(entry, seq, time_ms, h)
+        self.window.put(seq, h)
+        self.pending_bytes += len(entry.raw)
+        self._accepted.append(Record(seq, time_ms, h, entry.raw))
+
+    def accept_own(self, raw: bytes, time_ms: int) -> None:
+        """Accept an entry of the authority's; that it is OK is our own doing."""
+        entry = parse(raw)
+        verdict = self.state.judge(entry)
+        assert verdict is Verdict.OK, f"the authority made an entry that is {verdict.value}"
+        self.accept(entry, time_ms)
+
+    def take_accepted(self) -> list[Record]:
+        """Return what was accepted since the last call."""
+        accepted, self._accepted = self._accepted, []
+        return accepted
+
+    def publish(self, records: Sequence[Record]) -> None:
+        """Give durable records to the readers: framed once, pushed to all who are CURRENT."""
+        for chunk in frame_entries(self.rid, [(r.seq, r.time_ms, r.entry) for r in records]):
+            self.tape.put(chunk)
+            self.audience.push(chunk)
+        self.pending_bytes -= sum(len(r.entry) for r in records)
+
+    def checkpoint_if_due(self, *, now: bool = False) -> None:
+        """Queue a checkpoint of the state every 10,000 entries, or `now` if anything is new.
+
+        Queued behind everything accepted so far, so it is never ahead of the log.
+        """
+        seq = self.state.seq
+        if seq - self._checkpoint_seq >= (1 if now else CHECKPOINT_EVERY):
+            self.log.checkpoint(Checkpoint(seq, self.state.pack()))
+            self._checkpoint_seq = seq
+
+    def is_epoch_over(self, now_ms: int) -> bool:
+        """Whether the steward should make a new epoch: a day, 2^20 entries, or too many sessions."""
+        seq, time_ms = self.epoch_began
+        return (
+            now_ms - time_ms >= EPOCH_MAX_MS
+            or self.state.seq - seq >= EPOCH_MAX_ENTRIES
+            or len(self.state.last) >= self.limits.sessions_per_room
+        )
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def h_at(self, seq: int) -> bytes | None:
+        """Return the chain value at `seq`; None if it is pruned or yet to come."""
+        if seq == 0:
+            return self.state.room_id
+        return self.window.at(seq) or self.log.h_at(seq)
+
+    def place(self, sub: Sub) -> Place:
+        """Return where a reader who asks so begins."""
+        extent = self.log.extent
+        first, last = extent.first, extent.last
+        after = sub.after
+        known = self.h_at(after) if after <= last else None
+        if after > last or (sub.h is not None and known is not None and known != sub.h):
+            restart = max((s for s in self._restarts if s <= after), default=max(self._restarts, default=None))
+            if restart is not None:
+                return Place(first, last, restart - 1, self._restarts[restart], restart - 1, is_shared=False)
+            # Our h beside its own is what the reader shows as the reason of its alarm.
+            at = min(after, last)
+            return Place(first, last, at, self._h_from(at), is_shared=False)
+        at = max(after, first - 1)
+        if sub.tail is not None:
+            at = max(at, last - sub.tail)
+        if sub.since_ms is not None:
+            at = max(at, self.log.first_since(sub.since_ms) - 1)
+        if sub.start is not None:
+            at = max(at, min(sub.start, last))
+        return Place(first, last, at, self._h_from(at))
+
+    def _h_from(self, seq: int) -> bytes:
+        h = self.h_at(seq)
+        if h is None:
+            h = self.log.extent.h_before_first
+        return h
+
+    def early_control(self, after: int, upto: int) -> list[Chunk]:
+        """Return the control entries in (after, upto], framed for a reader who comes late."""
+        return frame_entries(self.rid, [(r.seq, r.time_ms, r.entry) for r in self.log.control(after, upto)])
+
+    def page(self, from_: int, to: int) -> tuple[int, int, bytes, list[Chunk]] | None:
+        """Return (from, to, h[from - 1], frames) of a page that ends at `to`; None if all of it is pruned.
+
+        A page has at most 1,000 entries and about 1 MiB: `from` may be later than asked.
+        """
+        extent = self.log.extent
+        to = min(to, extent.last)
+        from_ = max(from_, extent.first, to - PAGE_ENTRIES + 1)
+        if from_ > to:
+            return None
+        records = self.log.read(from_ - 1, 8 * PAGE_BYTES, to)
+        size = 0
+        for at in range(len(records) - 1, -1, -1):
+            size += len(records[at].entry)
+            if size > PAGE_BYTES and at < len(records) - 1:
+                records = records[at + 1 :]
+                break
+        from_ = records[0].seq
+        h = self._h_from(from_ - 1)
+        return from_, to, h, frame_entries(self.rid, [(r.seq, r.time_ms, r.entry) for r in records])
+
+    def next_after(self, cursor: int) -> Chunk:
+        """Return what a LAGGING reader at `cursor` is given next: from the tape, else from the log.
+
+        Raises:
+            Pruned: retention took what follows; the reader must subscribe again, and then comes late.
+        """
+        chunk = self.tape.next_after(cursor)
+        if chunk is None:
+            if cursor < self.log.extent.first - 1:
+                raise Pruned
+            records = self.log.read(cursor, MAX_BATCH, self.audience.sent)
+            chunk = frame_entries(self.rid, [(r.seq, r.time_ms, r.entry) for r in records])[0]
+        return chunk
+
+    def is_outrunning(self, now: float) -> bool:
+        """Whether writers must wait: for the disk, or for most of the readers."""
+        if self.pending_bytes > self.limits.pending_bytes:
+            return True
+        half = self.tape.half
+        return half is not None and self.audience.is_outrunning(half, now)
