@@ -87,7 +87,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     tape_bytes: Count = 8 * 1024 * 1024
     """Recent entries of one room kept in memory."""
     pending_bytes: Count = 1024 * 1024
-    """Entries of one connection that may wait for the disk before its reading pauses."""
+    """Bytes of one room's entries that may wait for the disk before its writers do."""
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):

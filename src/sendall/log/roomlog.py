@@ -152,6 +152,10 @@ class RoomLog(Protocol):
         """
         ...
 
+    def drop_keys(self, below: int) -> None:
+        """Queue the deletion of the keys of all epochs below `below`: what they open is pruned."""
+        ...
+
     def keys(self) -> dict[int, bytes]:
         """Return the sealed epoch keys that are durable, by epoch."""
         ...

@@ -41,6 +41,11 @@ class Tape:
         while self._size > self._capacity and len(self._chunks) > 1:
             self._size -= len(self._chunks.popleft().data)
 
+    def clear(self) -> None:
+        """Forget everything: nobody reads, and the log has it."""
+        self._chunks.clear()
+        self._size = 0
+
     def next_after(self, cursor: int) -> Chunk | None:
         """Return what follows `cursor`: one chunk, or its rest if the cursor lies within it.
 
