@@ -267,7 +267,10 @@ class Node:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(1.0)
-            self.relay.tick()
+            try:
+                self.relay.tick()
+            except Exception:  # a defect here must not end everybody's pings, epochs and retention
+                log.exception("! a tick failed")
 
     def _log_failed(self, error: LogError) -> None:
         self.relay.failed(error)

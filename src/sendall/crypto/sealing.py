@@ -125,10 +125,10 @@ class _Keys:
     def __init__(self, key: bytes, room_id: bytes) -> None:
         self._key = key
         self._room_id = room_id
-        self._made: OrderedDict[tuple[EntryType, bytes, bytes], Aead] = OrderedDict()
+        self._made: OrderedDict[tuple[EntryType, int, bytes, bytes], Aead] = OrderedDict()
 
     def aead(self, type_: EntryType, epoch: int, sender: bytes, session: bytes) -> Aead:
-        name = (type_, sender, session)
+        name = (type_, epoch, sender, session)
         aead = self._made.get(name)
         if aead is None:
             info = VERSION_TAG + _PURPOSE[type_] + struct.pack(">I", epoch) + sender + session

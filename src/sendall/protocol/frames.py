@@ -176,14 +176,12 @@ _NUMBERS = {
 # `Any`: the signatures that msgspec gives its hooks.
 def _encode_hook(value: Any) -> Any:
     if isinstance(value, B64):
-        return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+        return to_base64(value)
     raise NotImplementedError(type(value))
 
 
-def _decode_hook(type_: type, value: Any) -> Any:
-    if type_ is not B64:
-        raise NotImplementedError(type_)
-    return from_base64(value)
+def _decode_hook(_: type, value: Any) -> Any:
+    return from_base64(value)  # B64 is the only type here that msgspec does not know
 
 
 def to_base64(value: bytes) -> str:
@@ -225,7 +223,7 @@ def decode_from_client(data: bytes) -> FromClient:
     try:
         frame = _from_client.decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise Malformed(f"a request that is none: {error}") from error
+        raise Malformed(f"a request that is none: {_harmless(error)}") from error
     _check_sizes(frame)
     return frame
 
@@ -235,9 +233,14 @@ def decode_from_server(data: bytes) -> FromServer:
     try:
         frame = _from_server.decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise Malformed(f"a reply that is none: {error}") from error
+        raise Malformed(f"a reply that is none: {_harmless(error)}") from error
     _check_sizes(frame)
     return frame
+
+
+def _harmless(error: Exception) -> str:
+    # It quotes names of the peer's choice, and goes to logs and terminals.
+    return str(error).encode("unicode_escape").decode()[:200]
 
 
 def _check_sizes(frame: FromClient | FromServer) -> None:
@@ -339,6 +342,8 @@ def posts(message: bytes) -> Iterator[Post]:
 def server_frames(message: bytes) -> Iterator[Logged | Shown | GrantFrame]:
     """Yield the frames of a server's binary message. Raises Malformed."""
     at, size = 0, len(message)
+    if not size:
+        raise Malformed("an empty binary message")
     while at < size:
         kind = message[at]
         try:

@@ -107,7 +107,7 @@ class RoomState:
             return Verdict.BAD
         if check_signature and not self._is_signed(entry):
             return Verdict.BAD_SIG
-        if entry.type == EntryType.GENESIS:
+        if isinstance(body, Genesis):
             return Verdict.OK
         if entry.epoch != self.epoch or entry.head_seq < self.floor:
             return Verdict.STALE
@@ -159,7 +159,7 @@ class RoomState:
             return Verdict.OK
         return Verdict.REPLAY if entry.n < expected else Verdict.GAP
 
-    def _check_right(self, entry: Entry, body: Epoch | Genesis | RoleChange | None, seq: int) -> Verdict:
+    def _check_right(self, entry: Entry, body: Epoch | RoleChange | None, seq: int) -> Verdict:
         is_authority = entry.sender == self.server_pk
         if entry.type == EntryType.MESSAGE:
             return Verdict.OK if is_authority or self.may_post(entry.sender) else Verdict.DENIED
@@ -176,10 +176,8 @@ class RoomState:
                     return Verdict.CONFLICT
                 if body.id_pk == ZERO_32 and body.role is Role.ADMIN:
                     return Verdict.DENIED
-            case Genesis():
-                raise AssertionError("a genesis entry is judged by its layout alone")
-            case _:
-                assert_never(body)
+            case never:
+                assert_never(never)
         return Verdict.OK
 
     def may_post(self, id_pk: bytes) -> bool:
@@ -296,6 +294,7 @@ class RoomState:
                 roles=list(self.roles.items()),
                 last=[(*key, n) for key, n in self.last.items()],
                 lastc=[(*key, n) for key, n in self.lastc.items()],
+                is_late=self.is_late,
             )
         )
 
@@ -313,6 +312,7 @@ class RoomState:
         state.roles = dict(p.roles)
         state.last = {(sender, session): n for sender, session, n in p.last}
         state.lastc = {(sender, session): n for sender, session, n in p.lastc}
+        state.is_late = p.is_late
         return state
 
 
@@ -332,3 +332,4 @@ class _Packed(msgspec.Struct, frozen=True):
     roles: list[tuple[bytes, Role]]
     last: list[tuple[bytes, bytes, int]]
     lastc: list[tuple[bytes, bytes, int]]
+    is_late: bool

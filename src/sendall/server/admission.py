@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
 
 
 class Bucket:
     """A token bucket that starts full. A rate of 0 means no limit."""
 
-    __slots__ = ("_at", "_burst", "_level", "_rate")
+    __slots__ = ("__weakref__", "_at", "_burst", "_level", "_rate")
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
         self._rate = rate
@@ -50,21 +51,19 @@ class Buckets(Generic[K]):
     def __init__(self, rate: float, burst: float) -> None:
         self._rate = rate
         self._burst = burst
-        self._by_owner: dict[K, Bucket] = {}
+        self._by_owner: WeakValueDictionary[K, Bucket] = WeakValueDictionary()
+        self._kept: dict[K, Bucket] = {}
 
     def of(self, owner: K, now: float) -> Bucket:
+        """Return the owner's one bucket, however many connections hold it."""
         bucket = self._by_owner.get(owner)
         if bucket is None:
-            bucket = self._by_owner[owner] = Bucket(self._rate, self._burst, now)
+            bucket = self._by_owner[owner] = self._kept[owner] = Bucket(self._rate, self._burst, now)
         return bucket
 
     def forget_full(self, now: float) -> None:
-        """Drop the buckets that are full again; called about once a minute.
-
-        An owner who still holds its dropped bucket object goes on with that; a new one starts full,
-        as the dropped one was.
-        """
-        self._by_owner = {owner: bucket for owner, bucket in self._by_owner.items() if not bucket.is_full(now)}
+        """Drop the buckets that are full again and that nobody holds; called about once a minute."""
+        self._kept = {owner: bucket for owner, bucket in self._by_owner.items() if not bucket.is_full(now)}
 
     def __len__(self) -> int:
         return len(self._by_owner)

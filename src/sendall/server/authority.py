@@ -6,8 +6,8 @@ implements it. Pure.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Protocol
 
 from sendall.log.roomlog import RoomLog
@@ -41,6 +41,10 @@ class Authority(Protocol):
         """Whether it holds the key of the room's current epoch."""
         ...
 
+    def drop_keys(self, log: RoomLog, below: int) -> None:
+        """Forget the keys of the epochs below `below`: what they open is pruned."""
+        ...
+
     def epoch(self, state: RoomState, log: RoomLog) -> bytes:
         """Return an epoch entry; its key is queued to `log` first."""
         ...
@@ -59,16 +63,16 @@ class Authority(Protocol):
 
 
 class GrantQueue:
-    """Grants waiting to be made, in slices between the turns of the loop."""
+    """Grants waiting to be made, in slices between the turns of the loop; one per connection and room."""
 
     def __init__(self, authority: Authority, later: Callable[[Callable[[], None]], object]) -> None:
         self._authority = authority
         self._later = later
-        self._waiting: deque[tuple[Connection, Room]] = deque()
+        self._waiting: dict[tuple[Connection, Room], None] = {}
         self._is_scheduled = False
 
     def put(self, connection: Connection, room: Room) -> None:
-        self._waiting.append((connection, room))
+        self._waiting[connection, room] = None
         self._schedule()
 
     def _schedule(self) -> None:
@@ -78,10 +82,20 @@ class GrantQueue:
 
     def _make_some(self) -> None:
         self._is_scheduled = False
-        for _ in range(min(GRANTS_PER_TURN, len(self._waiting))):
-            connection, room = self._waiting.popleft()
-            if connection.is_closed or room.rid not in connection.rooms or room.state.is_banned(connection.id_pk):
-                continue
-            grant = self._authority.grant(room.state, connection.id_pk, connection.modulus)
-            connection.wire.write(f.binary_message(f.grant_frame(room.rid, connection.id_pk, grant)))
-        self._schedule()
+        try:
+            for connection, room in list(islice(self._waiting, GRANTS_PER_TURN)):
+                del self._waiting[connection, room]
+                self._make(connection, room)
+        finally:
+            self._schedule()
+
+    def _make(self, connection: Connection, room: Room) -> None:
+        _, reader = connection.rooms.get(room.rid, (None, None))
+        if reader is None or connection.is_closed or room.state.is_banned(connection.id_pk):
+            return
+        if connection.is_stalled:
+            reader.wants_grant = True
+            return
+        reader.wants_grant = False
+        grant = self._authority.grant(room.state, connection.id_pk, connection.modulus)
+        connection.wire.write(f.binary_message(f.grant_frame(room.rid, connection.id_pk, grant)))

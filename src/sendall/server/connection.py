@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from sendall.errors import CloseCode, Code, Malformed
+from sendall.errors import CloseCode, Code, LogError, Malformed
 from sendall.protocol import frames as f
 from sendall.protocol.entry import MAX_ENTRY, Entry, EntryType, parse
 from sendall.protocol.turns import State
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sendall.server")
 
+MAX_SIGNAL = 1024
+"""Bytes of a signal or card: everybody present is written it at once."""
 TOO_BIG = Refusal(Code.TOO_BIG)
 FULL = Refusal(Code.FULL, 2000)
 
@@ -43,6 +45,7 @@ class Connection:
         self.is_stalled = False
         """Whether the transport takes nothing more for the moment."""
         self.is_closed = False
+        self._held_by: set[Room] = set()
         self._progress_at = now
         self._unsent = 0
         limits = relay.settings.limits
@@ -54,7 +57,10 @@ class Connection:
     # -- told by the shell ----------------------------------------------------------------------
 
     def text(self, data: bytes, now: float) -> None:
-        self._carry_out(self.session.text(data, now), now)
+        try:
+            self._carry_out(self.session.text(data, now), now)
+        except LogError as error:
+            self._end_unserved(error)
 
     def binary(self, data: bytes, now: float) -> None:
         if not self.session.may_post(now):
@@ -65,44 +71,66 @@ class Connection:
                 held = self.rooms.get(post.rid)
                 if held is None:
                     # Left or never entered: the answer to a post that crossed an `unsub`.
-                    self.say(f.ErrorFrame(code=Code.NOT_MEMBER, text="not in that room"))
+                    self.say(f.ErrorFrame(code=Code.NOT_MEMBER, text=f"not in the room of rid {post.rid}"))
                 elif post.kind == f.POST:
                     self._post(held[0], post.entry, now)
                 else:
                     self._keep_card(held[0], post.entry, now)
         except Malformed as error:
             self.end(CloseCode.MALFORMED, str(error))
+        except LogError as error:
+            self._end_unserved(error)
 
     def paused(self) -> None:
-        if not self.is_stalled:
-            self.is_stalled = True
-            self._unsent = self.wire.unsent_bytes()
-            self._progress_at = self.session.heard
+        self.is_stalled = True
+        self._unsent = self.wire.unsent_bytes()
+        self._progress_at = self.relay.clock()
+        # Who does not read is not read from: its requests would pile up our answers.
+        self.wire.pause_reading()
         for room, reader in self.rooms.values():
             room.audience.fall_behind(reader)
 
     def drained(self) -> None:
         self.is_stalled = False
         now = self.relay.clock()
-        self._progress_at = now
-        for room, reader in list(self.rooms.values()):
+        self.session.heard = now
+        if not self._held_by:
+            self.wire.resume_reading()
+        for _, reader in self.rooms.values():
             reader.has_room = True
             reader.alive_at = now
+        for room, reader in list(self.rooms.values()):
+            if reader.wants_grant:
+                self.relay.grants.put(self, room)
             self.pull(room, reader)
             self.relay.release(room, now)
+
+    def hold(self, room: Room) -> None:
+        """Read nothing more from this client until `unhold`: its room cannot keep up."""
+        self._held_by.add(room)
+        self.wire.pause_reading()
+
+    def unhold(self, room: Room) -> None:
+        self._held_by.discard(room)
+        self.session.heard = self.relay.clock()
+        if not self.is_stalled and not self._held_by:
+            self.wire.resume_reading()
 
     def tick(self, now: float) -> None:
         if self.is_closed:
             return
         if self.is_stalled:
-            unsent = self.wire.unsent_bytes()
-            if unsent != self._unsent:
-                self._unsent = unsent
-                self._progress_at = max(now, self._progress_at)
-            elif now - self._progress_at > self.relay.settings.limits.stall_s:
-                self.end(CloseCode.TOO_SLOW, "no progress in reading; come back and resume")
-                return
-        self._carry_out(self.session.tick(now, is_stalled=self.is_stalled), now)
+            self._look_for_progress(now)
+        elif not self._held_by:  # whom we do not read from, we cannot hear
+            self._carry_out(self.session.tick(now), now)
+
+    def _look_for_progress(self, now: float) -> None:
+        unsent = self.wire.unsent_bytes()
+        if unsent < self._unsent:
+            self._unsent = unsent
+            self._progress_at = now
+        elif now - self._progress_at > self.relay.settings.limits.stall_s:
+            self.end(CloseCode.TOO_SLOW, "no progress in reading; come back and resume")
 
     def closed(self) -> None:
         if not self.is_closed:
@@ -143,7 +171,9 @@ class Connection:
         del self.rooms[room.rid]
         room.audience.remove(reader)
         room.presence.leave(self.id_pk)
-        room.cards.pop(self, None)
+        owner, _ = room.cards.get(self.id_pk, (None, b""))
+        if owner is self:
+            del room.cards[self.id_pk]
         self.relay.touch(room)
 
     def pull(self, room: Room, reader: Reader) -> None:
@@ -157,11 +187,14 @@ class Connection:
         except Pruned:
             self.end(CloseCode.TOO_SLOW, "retention passed this reader; come back and resume")
             return
+        except LogError as error:
+            self._end_unserved(error)
+            return
         if reader.is_current and reader.missed:
             reader.missed = False
             self.say(room.presence.roster())
             if room.presence.is_small:
-                for card in list(room.cards.values()):
+                for _, card in list(room.cards.values()):
                     self.wire.write(card)
 
     def _carry_out(self, intents: list[Intent], now: float) -> None:
@@ -184,7 +217,7 @@ class Connection:
             return
         entry = parse(raw)
         if entry.type == EntryType.SIGNAL:
-            if self._may_signal(room, entry.sender, entry.epoch, now):
+            if self._may_signal(room, entry, now):
                 room.audience.tell(f.binary_message(f.shown_frame(room.rid, raw)))
             return
         refusal = self._judge(room, entry, now)
@@ -219,14 +252,25 @@ class Connection:
             )
         )
 
-    def _may_signal(self, room: Room, sender: bytes, epoch: int, now: float) -> bool:
+    def _may_signal(self, room: Room, entry: Entry, now: float) -> bool:
         # A signal may always be lost: what does not fit is dropped without a word.
-        return sender == self.id_pk and epoch == room.state.epoch and not self._signals.spend(now)
+        return (
+            entry.sender == self.id_pk
+            and entry.epoch == room.state.epoch
+            and len(entry.raw) <= MAX_SIGNAL
+            and not self._signals.spend(now)
+        )
 
     def _keep_card(self, room: Room, raw: bytes, now: float) -> None:
         entry = parse(raw)
-        if entry.type != EntryType.SIGNAL or not self._may_signal(room, entry.sender, entry.epoch, now):
+        if entry.type != EntryType.SIGNAL or not self._may_signal(room, entry, now):
             return
-        card = room.cards[self] = f.binary_message(f.shown_frame(room.rid, raw))
-        if room.presence.is_small:
-            room.audience.tell(card)
+        if not room.presence.is_small:
+            return
+        card = f.binary_message(f.shown_frame(room.rid, raw))
+        room.cards[self.id_pk] = (self, card)
+        room.audience.tell(card)
+
+    def _end_unserved(self, error: LogError) -> None:
+        log.error("! %s cannot be served: %s", self.wire.peer.address, error)
+        self.end(CloseCode.GOING_AWAY, "the server cannot read its log; its operator sees why")

@@ -25,7 +25,7 @@ class Source(Protocol):
 class Reader:
     """One connection's place in one room."""
 
-    __slots__ = ("alive_at", "cursor", "has_room", "is_current", "missed", "write")
+    __slots__ = ("alive_at", "cursor", "has_room", "is_current", "missed", "wanted_at", "wants_grant", "write")
 
     def __init__(self, write: Callable[[bytes], None], cursor: int, now: float) -> None:
         self.write = write
@@ -38,6 +38,10 @@ class Reader:
         """Whether signals, cards or presence passed it by: the room tells it anew when it is CURRENT."""
         self.alive_at = now
         """When it last drained (monotonic seconds)."""
+        self.wants_grant = False
+        """Whether a grant waits until its transport has room."""
+        self.wanted_at = float("-inf")
+        """When it last asked for a grant."""
 
 
 class Audience:

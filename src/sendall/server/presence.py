@@ -23,6 +23,7 @@ class Presence:
         self._came: set[bytes] = set()
         self._went: set[bytes] = set()
         self._told_at = float("-inf")
+        self._told_ids = True
 
     @property
     def count(self) -> int:
@@ -57,12 +58,15 @@ class Presence:
         self._told_at = now
         came, went = self._came, self._went
         self._came, self._went = set(), set()
+        knew_ids, self._told_ids = self._told_ids, self.is_small
         if not self.is_small:
             return Present(rid=self._rid, count=self.count)
+        if not knew_ids:
+            return self.roster()
         return Present(rid=self._rid, count=self.count, came=_sorted(came), went=_sorted(went))
 
     def roster(self) -> Present:
-        """Return what a newcomer is told."""
+        """Return what a newcomer is told, and all once ids are told again."""
         came = _sorted(set(self._connections)) if self.is_small else []
         return Present(rid=self._rid, count=self.count, came=came)
 

@@ -8,6 +8,7 @@ it cannot open anything. Synchronous; the shell (or the simulation) gives it clo
 from __future__ import annotations
 
 import difflib
+import heapq
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -21,14 +22,17 @@ from sendall.protocol.room import is_room_name
 from sendall.server.admission import Bucket, Buckets
 from sendall.server.authority import Authority, GrantQueue
 from sendall.server.connection import Connection
-from sendall.server.room import Room
+from sendall.server.room import Pruned, Room
 from sendall.server.session import Credentials, Session
 from sendall.server.wire import Wire
 
 log = logging.getLogger("sendall.server")
 
 RETAIN_EVERY_S = 60.0
-KNOWN_NAMES_SHOWN = 3
+WANT_EVERY_S = 5.0
+NAMES_SHOWN = 3
+NAMES_COMPARED = 64
+"""Comparing names costs about 0.2 ms each."""
 
 
 class Relay:
@@ -60,15 +64,17 @@ class Relay:
         """The log failed and is not open again yet: nothing is accepted, reading goes on from the tape."""
         self._random_bytes = random_bytes
         self._ids_by_name = {info.name: info.room_id for info in store.rooms()}
-        self._by_rid: dict[int, Room] = {}
+        self._last_rid = 0
+        self._damaged: set[bytes] = set()
         self._touched: dict[Room, None] = {}
         self._waiting: dict[Room, list[tuple[Connection, f.Sub]]] = {}
-        self._grants = GrantQueue(authority, call_soon)
+        self.grants = GrantQueue(authority, call_soon)
         self._held: dict[Room, set[Connection]] = {}
         self._retained_at = 0.0
         limits = settings.limits
         self._members: Buckets[bytes] = Buckets(limits.member_rate, limits.member_burst)
         self._addresses: Buckets[str] = Buckets(limits.address_rate, limits.address_rate * 2)
+        self._hints = Bucket(2.0, 10, clock())
         self._creations: Buckets[bytes] = Buckets(limits.room_creations_per_hour / 3600, 30)
 
     @property
@@ -106,8 +112,13 @@ class Relay:
                 if rid in connection.rooms:
                     connection.leave(*connection.rooms[rid])
             case f.Want(rid=rid):
-                if rid in connection.rooms:
-                    self._grants.put(connection, connection.rooms[rid][0])
+                self._want(connection, rid, now)
+
+    def _want(self, connection: Connection, rid: int, now: float) -> None:
+        room, reader = connection.rooms.get(rid, (None, None))
+        if room is not None and reader is not None and now - reader.wanted_at >= WANT_EVERY_S:
+            reader.wanted_at = now
+            self.grants.put(connection, room)
 
     # -- subscribing --------------------------------------------------------------------------
 
@@ -119,6 +130,8 @@ class Relay:
             self._error(connection, sub.q, Code.BANNED, "banned from this room")
         elif room.rid not in connection.rooms and len(connection.rooms) >= self.settings.limits.rooms_per_connection:
             self._error(connection, sub.q, Code.FULL, f"a connection is in at most {len(connection.rooms)} rooms")
+        elif connection.is_stalled:
+            self._error(connection, sub.q, Code.SLOW_DOWN, "read what was sent before asking for more")
         elif not room.is_founded:
             self._waiting.setdefault(room, []).append((connection, sub))
         else:
@@ -138,8 +151,7 @@ class Relay:
         if room is not None:
             return room
         if not sub.create:
-            near = difflib.get_close_matches(sub.name, self._ids_by_name, KNOWN_NAMES_SHOWN, 0.5)
-            self._error(connection, sub.q, Code.UNKNOWN_ROOM, ", ".join(near))
+            self._error(connection, sub.q, Code.UNKNOWN_ROOM, ", ".join(self._nearest(sub.name, now)))
             return None
         if len(self._ids_by_name) >= self.settings.limits.rooms or not self.is_writable:
             self._error(connection, sub.q, Code.FULL, "this server takes no more rooms")
@@ -150,6 +162,17 @@ class Relay:
             self._error(connection, sub.q, Code.SLOW_DOWN, text)
             return None
         return self._found(sub.name)
+
+    def _nearest(self, name: str, now: float) -> list[str]:
+        if self._hints.spend(now):
+            return []
+        known = (n for n, room_id in self._ids_by_name.items() if self._is_known(room_id))
+        similar = heapq.nsmallest(NAMES_COMPARED, known, key=lambda n: (n[:1] != name[:1], abs(len(n) - len(name))))
+        return difflib.get_close_matches(name, similar, NAMES_SHOWN, 0.5)
+
+    def _is_known(self, room_id: bytes) -> bool:
+        room = self.rooms.get(room_id)
+        return room is None or room.is_founded
 
     def _room_named(self, name: str) -> Room | None:
         room_id = self._ids_by_name.get(name)
@@ -163,6 +186,7 @@ class Relay:
     def _found(self, name: str) -> Room:
         room_id, genesis = self.authority.genesis(name)
         room = self._new_room(self.store.create(room_id, name))
+        self._enlist(room)
         self._ids_by_name[name] = room_id
         room.accept_own(genesis, self.wall_ms())
         room.log.append(room.take_accepted())  # a room begins with its genesis: its keys come behind it
@@ -171,11 +195,8 @@ class Relay:
 
     def _load(self, room_log: RoomLog) -> Room:
         room = self._new_room(room_log)
-        try:
-            room.load()
-        except LogError:
-            del self.rooms[room_log.room_id]
-            raise
+        room.load()
+        self._enlist(room)
         self.authority.open_room(room_log)
         if self.store.unclean:
             room.accept_own(self.authority.restart(room.state), self.wall_ms())
@@ -185,15 +206,20 @@ class Relay:
         return room
 
     def _new_room(self, room_log: RoomLog) -> Room:
-        rid = len(self._by_rid) + 1
-        room = Room(rid, room_log, self.credentials.server_pk, self.settings.limits, self.clock())
-        self.rooms[room_log.room_id] = self._by_rid[rid] = room
-        return room
+        self._last_rid += 1
+        return Room(self._last_rid, room_log, self.credentials.server_pk, self.settings.limits, self.clock())
+
+    def _enlist(self, room: Room) -> None:
+        self.rooms[room.state.room_id] = room
 
     def _begin(self, connection: Connection, room: Room, sub: f.Sub) -> None:
         if room.rid in connection.rooms:
             connection.leave(*connection.rooms[room.rid])
-        place = room.place(sub)
+        try:
+            place = room.place(sub)
+        except Pruned:
+            connection.end(CloseCode.TOO_SLOW, "retention passed this place; come back and resume")
+            return
         connection.say(
             f.SubOk(
                 q=sub.q,
@@ -211,7 +237,7 @@ class Relay:
         for chunk in room.early_control(sub.after, place.from_):
             connection.wire.write(chunk.data)
         reader = connection.enter(room, place.from_)
-        self._grants.put(connection, room)
+        self.grants.put(connection, room)
         connection.pull(room, reader)
         self.touch(room)
 
@@ -219,6 +245,9 @@ class Relay:
         room, _ = connection.rooms.get(read.rid, (None, None))
         if room is None:
             self._error(connection, read.q, Code.NOT_MEMBER, "not in that room")
+            return
+        if connection.is_stalled:
+            self._error(connection, read.q, Code.SLOW_DOWN, "read what was sent before asking for more")
             return
         page = room.page(read.from_, read.to)
         if page is None:
@@ -239,7 +268,7 @@ class Relay:
         """A member's entry was accepted: it goes to the log at the end of this turn."""
         self.touch(room)
         if room.is_outrunning(now):
-            connection.wire.pause_reading()
+            connection.hold(room)
             self._held.setdefault(room, set()).add(connection)
 
     def touch(self, room: Room) -> None:
@@ -252,14 +281,20 @@ class Relay:
         touched, self._touched = self._touched, {}
         now = self.clock()
         for room in touched:
-            records = room.take_accepted()
-            if records and not self.is_broken:
-                room.log.append(records)
-                room.checkpoint_if_due()
+            self._commit(room)
             self._tell_presence(room, now)
-            if room.is_founded and room.is_epoch_over(self.wall_ms()):
+            if room.is_founded and room.is_epoch_over(self.wall_ms()) and not self.is_broken:
                 self._new_epoch(room)
         self.store.flush()
+
+    def _commit(self, room: Room, *, checkpoint: bool = False) -> None:
+        """Hand what was accepted to the log, and a checkpoint behind it if one is due (or asked for)."""
+        records = room.take_accepted()
+        if not self.is_broken:
+            if records:
+                room.log.append(records)
+            if room.is_founded:
+                room.checkpoint_if_due(now=checkpoint)
 
     def durable(self, room_log: RoomLog, records: list[Record]) -> None:
         """The log's word that `records` are on the disk: now they may be seen."""
@@ -269,7 +304,7 @@ class Relay:
         if any(record.entry[1] == EntryType.EPOCH for record in records):
             for connection in self.connections:
                 if room.rid in connection.rooms:
-                    self._grants.put(connection, room)
+                    self.grants.put(connection, room)
         if not was_founded:
             for connection, sub in self._waiting.pop(room, ()):
                 if not connection.is_closed:
@@ -282,7 +317,7 @@ class Relay:
         if held and not room.is_outrunning(now):
             del self._held[room]
             for connection in held:
-                connection.wire.resume_reading()
+                connection.unhold(room)
 
     def _tell_presence(self, room: Room, now: float) -> None:
         news = room.presence.news(now)
@@ -300,7 +335,10 @@ class Relay:
 
         Raises:
             KeyError: there is no such room.
+            LogError: the log takes nothing now; nothing was changed.
         """
+        if self.is_broken:
+            raise LogError("the log takes nothing now", hint="see the server's own messages, and try again")
         room = self._room_named(name)
         if room is None:
             raise KeyError(name)
@@ -309,8 +347,7 @@ class Relay:
         if role is Role.BANNED:
             self._new_epoch(room)
             for connection in list(self.connections):
-                if connection.id_pk == id_pk and room.rid in connection.rooms:
-                    connection.leave(*connection.rooms[room.rid])
+                if room.rid in connection.rooms and room.state.is_banned(connection.id_pk):
                     connection.end(CloseCode.BANNED, "banned from this room")
 
     # -- time -----------------------------------------------------------------------------------
@@ -321,6 +358,8 @@ class Relay:
         for room in list(self.rooms.values()):
             self._tell_presence(room, now)
             self.release(room, now)
+            if not room.audience.readers:
+                room.tape.clear()
             if room.is_founded and room.is_epoch_over(wall_ms) and not self.is_broken:
                 self._new_epoch(room)
         if self.is_broken:
@@ -335,12 +374,12 @@ class Relay:
     def _load_one(self) -> None:
         # Rooms nobody visits must be checked, pruned and given their daily epoch as well.
         for room_id in self._ids_by_name.values():
-            if room_id not in self.rooms:
+            if room_id not in self.rooms and room_id not in self._damaged:
                 try:
                     self._load(self.store.open(room_id))
                 except LogError as error:
+                    self._damaged.add(room_id)
                     log.error("! room %s cannot be served: %s", room_id.hex()[:8], error)
-                    continue
                 return
 
     def _retain(self, wall_ms: int) -> None:
@@ -351,10 +390,12 @@ class Relay:
             max_count=settings.retention_count,
         )
         for room in self.rooms.values():
-            # The numbers of pruned messages live on in the checkpoint only.
-            room.checkpoint_if_due(now=True)
-        self.store.retain(list(self.rooms), retention, wall_ms)
+            # The numbers of pruned messages live on in the checkpoint only: it goes first.
+            self._commit(room, checkpoint=True)
+            if room.is_founded:
+                self.authority.drop_keys(room.log, room.oldest_epoch)
         self.store.flush()
+        self.store.retain([room_id for room_id, room in self.rooms.items() if room.is_founded], retention, wall_ms)
 
     # -- failure and end --------------------------------------------------------------------------
 
@@ -364,23 +405,40 @@ class Relay:
         log.error("! the log failed, posting answers `full` until it is open again: %s", error)
 
     def recover(self, store: Store) -> None:
-        """Go on with a log that was opened anew."""
+        """Go on with a log that was opened anew.
+
+        Readers stay where they are, unless the log may have lost what they were shown: then all come
+        back and find a restart entry.
+        """
         self.store = store
-        for room in list(self.rooms.values()):
-            try:
-                room.reload(store.open(room.state.room_id))
-            except KeyError:
-                # Founded, but never durable: nobody was told of it.
-                del self.rooms[room.state.room_id]
-                self._ids_by_name = {n: i for n, i in self._ids_by_name.items() if i != room.state.room_id}
         self.is_broken = False
+        waiting, self._waiting = self._waiting, {}
+        self._damaged.clear()
+        if store.unclean:
+            self.dismiss(CloseCode.RESTARTING, "the server's log was opened anew")
+            self.rooms.clear()
+        for room in list(self.rooms.values()):
+            self._reload(room, store)
+        self._ids_by_name = {info.name: info.room_id for info in store.rooms()}
+        for connection, sub in (asked for subs in waiting.values() for asked in subs):
+            self._error(connection, sub.q, Code.FULL, "the server's log failed before the room was made")
         log.info("= the log is open again")
+
+    def _reload(self, room: Room, store: Store) -> None:
+        try:
+            room.reload(store.open(room.state.room_id))
+        except (KeyError, LogError) as error:
+            # A KeyError: founded, but never durable; nobody was told of the room.
+            if isinstance(error, LogError):
+                log.error("! room %s cannot be served: %s", room.state.room_id.hex()[:8], error)
+            del self.rooms[room.state.room_id]
+            for connection in [c for c in self.connections if room.rid in c.rooms]:
+                connection.end(CloseCode.GOING_AWAY, "this room's log is damaged")
 
     def finish(self) -> None:
         """Queue what was accepted and the checkpoints; accept nothing more. The store is closed next."""
-        self._end_turn()
         for room in self.rooms.values():
-            room.checkpoint_if_due(now=True)
+            self._commit(room, checkpoint=True)
         self.store.flush()
         self.is_broken = True
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sendall.config import Limits
-from sendall.errors import Code
-from sendall.log.roomlog import Checkpoint, Record, RoomLog
+from sendall.errors import Code, Malformed
+from sendall.log.roomlog import Checkpoint, Damaged, Record, RoomLog
 from sendall.log.tape import Tape
 from sendall.protocol.chain import Window, link
 from sendall.protocol.entry import Entry, EntryType, parse
@@ -28,9 +28,10 @@ CHECKPOINT_EVERY = 10_000
 EPOCH_MAX_ENTRIES = 2**20
 EPOCH_MAX_MS = 24 * 3600 * 1000
 PAGE_ENTRIES = 1000
-PAGE_BYTES = 1024 * 1024
+PAGE_BYTES = 256 * 1024
 FULL_RETRY_MS = 2000
 _LOAD_BYTES = 4 * 1024 * 1024
+RESTORE = "restore the data folder from a backup"
 
 _CODES = {
     Verdict.BAD: Code.MALFORMED,
@@ -76,8 +77,8 @@ class Room:
         self.tape = Tape(limits.tape_bytes)
         self.audience = Audience(log.extent.last)
         self.presence = Presence(rid, limits.presence_ids)
-        self.cards: dict[object, bytes] = {}
-        """The latest card by connection, each already a WebSocket message."""
+        self.cards: dict[bytes, tuple[object, bytes]] = {}
+        """By identity: whose connection sent the latest card, and the card as a WebSocket message."""
         self.pending_bytes = 0
         """Accepted and not yet durable."""
         self.epoch_began = (0, 0)
@@ -86,6 +87,8 @@ class Room:
         self._bucket = Bucket(limits.room_rate, limits.room_rate * 2, now)
         self._sessions: Counter[bytes] = Counter()
         self._checkpoint_seq = 0
+        self._epochs: list[tuple[int, int]] = []
+        # (seq, e) of every epoch entry, ascending.
         self._restarts: dict[int, bytes] = {}
         # The chain value before each restart entry: kept even where the log was pruned.
 
@@ -102,22 +105,21 @@ class Room:
         Raises:
             Damaged: what was read is not what was written.
         """
-        log, server_pk = self.log, self.state.server_pk
-        checkpoint = log.latest_checkpoint()
+        log = self.log
         last = log.extent.last
-        state = RoomState(log.room_id, server_pk)
-        if checkpoint is not None and checkpoint.seq <= last:
-            state = RoomState.unpack(checkpoint.state)
-            self._checkpoint_seq = checkpoint.seq
-        self.state = state
+        self.state = state = self._from_checkpoint(last)
+        self._checkpoint_seq = state.seq
         self.window = Window()
         self.window.put(state.seq, state.h)
         while state.seq < last:
-            for record in log.read(state.seq, _LOAD_BYTES):
-                entry = parse(record.entry)
+            records = log.read(state.seq, _LOAD_BYTES)
+            if not records or records[0].seq != state.seq + 1:
+                raise self._damaged(state.seq + 1, "entries after the checkpoint are missing")
+            for record in records:
                 # Judged when it was accepted, and since then kept by the chain: taken as it is.
-                state.apply_judged(entry, record.seq, record.time_ms, record.h)
+                state.apply_judged(parse(record.entry), record.seq, record.time_ms, record.h)
                 self.window.put(record.seq, record.h)
+        self._epochs.clear()
         for record in log.control(0, last):
             self._note_control(parse(record.entry), record.seq, record.time_ms)
         self._sessions = Counter(sender for sender, _ in state.last)
@@ -136,9 +138,25 @@ class Room:
             self.publish(records)
         self.pending_bytes = 0
 
+    def _from_checkpoint(self, last: int) -> RoomState:
+        log = self.log
+        checkpoint = log.latest_checkpoint()
+        if checkpoint is not None and checkpoint.seq <= last:
+            try:
+                return RoomState.unpack(checkpoint.state)
+            except Malformed as error:
+                # Another version wrote it: the whole log can replace it, a pruned one cannot.
+                if log.extent.first > 1:
+                    raise self._damaged(checkpoint.seq, str(error)) from error
+        return RoomState(log.room_id, self.state.server_pk)
+
+    def _damaged(self, seq: int, sentence: str) -> Damaged:
+        return Damaged(self.log.room_id, seq, f"room {self.log.room_id.hex()[:8]}, seq {seq}: {sentence}", hint=RESTORE)
+
     def _note_control(self, entry: Entry, seq: int, time_ms: int) -> None:
         if entry.type == EntryType.EPOCH:
             self.epoch_began = (seq, time_ms)
+            self._epochs.append((seq, entry.epoch + 1))
         elif entry.type == EntryType.RESTART:
             self._restarts[seq] = entry.head_hash
 
@@ -200,10 +218,13 @@ class Room:
 
     def publish(self, records: Sequence[Record]) -> None:
         """Give durable records to the readers: framed once, pushed to all who are CURRENT."""
-        for chunk in frame_entries(self.rid, [(r.seq, r.time_ms, r.entry) for r in records]):
+        for chunk in self._framed(records):
             self.tape.put(chunk)
             self.audience.push(chunk)
         self.pending_bytes -= sum(len(r.entry) for r in records)
+
+    def _framed(self, records: Sequence[Record]) -> list[Chunk]:
+        return frame_entries(self.rid, [(r.seq, r.time_ms, r.entry) for r in records])
 
     def checkpoint_if_due(self, *, now: bool = False) -> None:
         """Queue a checkpoint of the state every 10,000 entries, or `now` if anything is new.
@@ -224,6 +245,12 @@ class Room:
             or len(self.state.last) >= self.limits.sessions_per_room
         )
 
+    @property
+    def oldest_epoch(self) -> int:
+        """The epoch of the oldest retained message; keys of epochs before it open nothing any more."""
+        first = self.log.extent.first
+        return max((e for seq, e in self._epochs if seq <= first), default=1)
+
     # -- reading ------------------------------------------------------------------------------
 
     def h_at(self, seq: int) -> bytes | None:
@@ -233,7 +260,11 @@ class Room:
         return self.window.at(seq) or self.log.h_at(seq)
 
     def place(self, sub: Sub) -> Place:
-        """Return where a reader who asks so begins."""
+        """Return where a reader who asks so begins.
+
+        Raises:
+            Pruned: retention took that place just now; ask again.
+        """
         extent = self.log.extent
         first, last = extent.first, extent.last
         after = sub.after
@@ -256,34 +287,34 @@ class Room:
 
     def _h_from(self, seq: int) -> bytes:
         h = self.h_at(seq)
-        if h is None:
-            h = self.log.extent.h_before_first
-        return h
+        if h is not None:
+            return h
+        extent = self.log.extent
+        if seq != extent.first - 1:
+            raise Pruned
+        return extent.h_before_first
 
     def early_control(self, after: int, upto: int) -> list[Chunk]:
         """Return the control entries in (after, upto], framed for a reader who comes late."""
-        return frame_entries(self.rid, [(r.seq, r.time_ms, r.entry) for r in self.log.control(after, upto)])
+        return self._framed(self.log.control(after, upto))
 
     def page(self, from_: int, to: int) -> tuple[int, int, bytes, list[Chunk]] | None:
-        """Return (from, to, h[from - 1], frames) of a page that ends at `to`; None if all of it is pruned.
+        """Return (from, to, h[from - 1], frames) of a page that ends at `to`; None if it is not kept.
 
-        A page has at most 1,000 entries and about 1 MiB: `from` may be later than asked.
+        A page has at most 1,000 entries and about 256 KiB: `from` may be later than asked.
         """
         extent = self.log.extent
         to = min(to, extent.last)
-        from_ = max(from_, extent.first, to - PAGE_ENTRIES + 1)
-        if from_ > to:
-            return None
-        records = self.log.read(from_ - 1, 8 * PAGE_BYTES, to)
-        size = 0
-        for at in range(len(records) - 1, -1, -1):
-            size += len(records[at].entry)
-            if size > PAGE_BYTES and at < len(records) - 1:
-                records = records[at + 1 :]
-                break
-        from_ = records[0].seq
-        h = self._h_from(from_ - 1)
-        return from_, to, h, frame_entries(self.rid, [(r.seq, r.time_ms, r.entry) for r in records])
+        count = min(PAGE_ENTRIES, to - max(from_, extent.first) + 1)
+        while count > 0:
+            records = self.log.read(to - count, PAGE_BYTES, to)
+            if records and records[-1].seq == to:
+                if not _is_dense(records, to - count):
+                    return None
+                h = self._h_from(records[0].seq - 1)
+                return records[0].seq, to, h, self._framed(records)
+            count //= 2
+        return None
 
     def next_after(self, cursor: int) -> Chunk:
         """Return what a LAGGING reader at `cursor` is given next: from the tape, else from the log.
@@ -296,7 +327,9 @@ class Room:
             if cursor < self.log.extent.first - 1:
                 raise Pruned
             records = self.log.read(cursor, MAX_BATCH, self.audience.sent)
-            chunk = frame_entries(self.rid, [(r.seq, r.time_ms, r.entry) for r in records])[0]
+            if not _is_dense(records, cursor):
+                raise Pruned  # just now: the log deletes before it says so
+            chunk = self._framed(records)[0]
         return chunk
 
     def is_outrunning(self, now: float) -> bool:
@@ -305,3 +338,8 @@ class Room:
             return True
         half = self.tape.half
         return half is not None and self.audience.is_outrunning(half, now)
+
+
+def _is_dense(records: Sequence[Record], after: int) -> bool:
+    """Whether `records` go on right after `after`, without a hole."""
+    return bool(records) and records[0].seq == after + 1 and records[-1].seq == after + len(records)

@@ -79,7 +79,7 @@ class Session:
 
     def greet(self) -> Say:
         self.state = after(self.state, Side.SERVER, f.Hello)
-        limits = f.Limits(entry=MAX_ENTRY, inflight=self._limits.inflight, ping_s=int(self._limits.ping_s))
+        limits = f.Limits(entry=MAX_ENTRY, inflight=self._limits.inflight, ping_s=max(1, int(self._limits.ping_s)))
         return Say(
             f.Hello(v=PROTOCOL_VERSION, server=f.B64(self._credentials.server_pk), ns=f.B64(self._ns), limits=limits)
         )
@@ -115,8 +115,8 @@ class Session:
         self._pinged = False
         return self.state is State.OPEN
 
-    def tick(self, now: float, *, is_stalled: bool) -> list[Intent]:
-        """About once a second. `is_stalled`: the transport takes nothing more for the moment."""
+    def tick(self, now: float) -> list[Intent]:
+        """About once a second, while the peer is read from and written to."""
         if self.state is State.CLOSED:
             return []
         if self.state is not State.OPEN:
@@ -125,9 +125,8 @@ class Session:
             return []
         silent = now - self.heard
         if silent > self._limits.dead_s:
-            code = CloseCode.TOO_SLOW if is_stalled else CloseCode.GOING_AWAY
-            return self._end(code, "not heard for too long")
-        if silent > self._limits.ping_s and not self._pinged and not is_stalled:
+            return self._end(CloseCode.GOING_AWAY, "not heard for too long")
+        if silent > self._limits.ping_s and not self._pinged:
             self._pinged = True
             return [Say(f.Ping())]
         return []

@@ -28,14 +28,22 @@ class Wire(Protocol):
     peer: Peer
     write: Callable[[bytes], None]
     """Queue bytes that are already WebSocket frames (one or several). May call
-    `Conversation.paused` before it returns, when the transport's buffer passes its limit."""
+    `Conversation.paused` before it returns, when the transport's buffer passes its limit (16 KiB).
+    Look it up anew for each batch: after `close`, and once the connection is gone, it discards."""
 
     def close(self, code: int, reason: str) -> None:
-        """Send a close frame (reason <= 123 bytes of UTF-8), then end the connection; repeated calls do nothing."""
+        """Send a close frame (reason <= 123 bytes of UTF-8), then end the connection; repeated calls do nothing.
+
+        What was written before goes first. The peer has at most 5 s to take it and to leave. From here on
+        the conversation hears only `closed`, and that later, never before this returns.
+        """
         ...
 
     def pause_reading(self) -> None:
-        """Take no more from this peer until `resume_reading`; may be repeated."""
+        """Take no more from this peer until `resume_reading`; may be repeated.
+
+        What came with the same read (<= 256 KiB) still arrives.
+        """
         ...
 
     def resume_reading(self) -> None: ...
@@ -46,7 +54,10 @@ class Wire(Protocol):
 
 
 class Conversation(Protocol):
-    """What a connection tells the relay. `now` is monotonic, in seconds."""
+    """What a connection tells the relay. `now` is monotonic, in seconds.
+
+    WebSocket pings, fragments and close frames stay below this seam. An exception ends the connection.
+    """
 
     def text(self, data: bytes, now: float) -> None:
         """One whole text message (UTF-8 checked, <= 128 KiB)."""
@@ -69,5 +80,5 @@ class Conversation(Protocol):
         ...
 
     def closed(self) -> None:
-        """The connection is gone, called exactly once."""
+        """The connection is gone, called exactly once, whoever ended it; nothing is called afterwards."""
         ...

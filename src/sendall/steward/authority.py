@@ -67,6 +67,13 @@ class Steward:
             except CannotOpen:
                 continue
 
+    def drop_keys(self, log: RoomLog, below: int) -> None:
+        """Forget the keys of the epochs below `below`, here and on the disk."""
+        keys = self._keys[log.room_id]
+        if any(e < below for e in keys):
+            self._keys[log.room_id] = {e: key for e, key in keys.items() if e >= below}
+            log.drop_keys(below)
+
     def has_key(self, state: RoomState) -> bool:
         key = self._keys.get(state.room_id, {}).get(state.epoch)
         return key is not None and commitment(key, state.room_id, state.epoch) == state.commit
