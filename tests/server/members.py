@@ -148,6 +148,7 @@ class Member:
     def __init__(self, world: RelayWorld, rsa: RsaKey, wire: ListWire, identity: Identity) -> None:
         self.world = world
         self.rsa = rsa
+        self.modulus = rsa.modulus
         self.wire = wire
         self.identity = identity
         self.session = os.urandom(16)
@@ -194,12 +195,12 @@ class Member:
     ) -> None:
         hello = self.frames()[0]
         assert isinstance(hello, f.Hello)
-        proof = client_proof(hello.server, hello.ns, nc, self.rsa.modulus, leaf)
+        proof = client_proof(hello.server, hello.ns, nc, self.modulus, leaf)
         self.say(
             f.Auth(
                 id=f.B64(self.identity.pk),
                 nc=f.B64(nc),
-                n=f.B64(self.rsa.modulus),
+                n=f.B64(self.modulus),
                 leaf=f.B64(leaf),
                 sig=f.B64((sign_as or self.identity).sign(proof)),
                 proof=f.B64(token_proof(token, hello.server, hello.ns, nc, self.identity.pk)) if token else None,

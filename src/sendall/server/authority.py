@@ -29,6 +29,11 @@ class Authority(Protocol):
     before it asks for the next.
     """
 
+    @property
+    def server_pk(self) -> bytes:
+        """The identity that signs them."""
+        ...
+
     def genesis(self, name: str) -> tuple[bytes, bytes]:
         """Return (room_id, genesis entry) of a new room."""
         ...

@@ -7,8 +7,6 @@ it cannot open anything. Synchronous; the shell (or the simulation) gives it clo
 
 from __future__ import annotations
 
-import difflib
-import heapq
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -23,6 +21,7 @@ from sendall.server.admission import Bucket, Buckets
 from sendall.server.authority import Authority, GrantQueue
 from sendall.server.connection import Connection
 from sendall.server.room import Pruned, Room
+from sendall.server.rooms import Rooms
 from sendall.server.session import Credentials, Session
 from sendall.server.wire import Wire
 
@@ -30,9 +29,6 @@ log = logging.getLogger("sendall.server")
 
 RETAIN_EVERY_S = 60.0
 WANT_EVERY_S = 5.0
-NAMES_SHOWN = 3
-NAMES_COMPARED = 64
-"""Comparing names costs about 0.2 ms each."""
 
 
 class Relay:
@@ -58,23 +54,19 @@ class Relay:
         self.wall_ms = wall_ms
         self.later = call_soon
         self.connections: set[Connection] = set()
-        self.rooms: dict[bytes, Room] = {}
         self.refusals: Counter[Code] = Counter()
         self.is_broken = False
         """The log failed and is not open again yet: nothing is accepted, reading goes on from the tape."""
         self._random_bytes = random_bytes
-        self._ids_by_name = {info.name: info.room_id for info in store.rooms()}
-        self._last_rid = 0
-        self._damaged: set[bytes] = set()
         self._touched: dict[Room, None] = {}
         self._waiting: dict[Room, list[tuple[Connection, f.Sub]]] = {}
         self.grants = GrantQueue(authority, call_soon)
         self._held: dict[Room, set[Connection]] = {}
         self._retained_at = 0.0
         limits = settings.limits
+        self.rooms = Rooms(store, authority, limits, clock=clock, wall_ms=wall_ms, touch=self.touch)
         self._members: Buckets[bytes] = Buckets(limits.member_rate, limits.member_burst)
         self._addresses: Buckets[str] = Buckets(limits.address_rate, limits.address_rate * 2)
-        self._hints = Bucket(2.0, 10, clock())
         self._creations: Buckets[bytes] = Buckets(limits.room_creations_per_hour / 3600, 30)
 
     @property
@@ -143,17 +135,17 @@ class Relay:
             self._error(connection, sub.q, Code.MALFORMED, text)
             return None
         try:
-            room = self._room_named(sub.name)
+            room = self.rooms.named(sub.name)
         except LogError as error:
-            log.error("! room %s cannot be served: %s", self._ids_by_name[sub.name].hex()[:8], error)
+            log.error("! a room cannot be served: %s", error)
             self._error(connection, sub.q, Code.FULL, "this room's log is damaged; the operator must repair it")
             return None
         if room is not None:
             return room
         if not sub.create:
-            self._error(connection, sub.q, Code.UNKNOWN_ROOM, ", ".join(self._nearest(sub.name, now)))
+            self._error(connection, sub.q, Code.UNKNOWN_ROOM, ", ".join(self.rooms.nearest(sub.name, now)))
             return None
-        if len(self._ids_by_name) >= self.settings.limits.rooms or not self.is_writable:
+        if len(self.rooms) >= self.settings.limits.rooms or not self.is_writable:
             self._error(connection, sub.q, Code.FULL, "this server takes no more rooms")
             return None
         wait = self._creations.of(connection.id_pk, now).spend(now)
@@ -161,56 +153,7 @@ class Relay:
             text = f"too many new rooms; the next can be made in {wait:.0f} s"
             self._error(connection, sub.q, Code.SLOW_DOWN, text)
             return None
-        return self._found(sub.name)
-
-    def _nearest(self, name: str, now: float) -> list[str]:
-        if self._hints.spend(now):
-            return []
-        known = (n for n, room_id in self._ids_by_name.items() if self._is_known(room_id))
-        similar = heapq.nsmallest(NAMES_COMPARED, known, key=lambda n: (n[:1] != name[:1], abs(len(n) - len(name))))
-        return difflib.get_close_matches(name, similar, NAMES_SHOWN, 0.5)
-
-    def _is_known(self, room_id: bytes) -> bool:
-        room = self.rooms.get(room_id)
-        return room is None or room.is_founded
-
-    def _room_named(self, name: str) -> Room | None:
-        room_id = self._ids_by_name.get(name)
-        if room_id is None:
-            return None
-        room = self.rooms.get(room_id)
-        if room is None:
-            room = self._load(self.store.open(room_id))
-        return room
-
-    def _found(self, name: str) -> Room:
-        room_id, genesis = self.authority.genesis(name)
-        room = self._new_room(self.store.create(room_id, name))
-        self._enlist(room)
-        self._ids_by_name[name] = room_id
-        room.accept_own(genesis, self.wall_ms())
-        room.log.append(room.take_accepted())  # a room begins with its genesis: its keys come behind it
-        self._new_epoch(room)
-        return room
-
-    def _load(self, room_log: RoomLog) -> Room:
-        room = self._new_room(room_log)
-        room.load()
-        self._enlist(room)
-        self.authority.open_room(room_log)
-        if self.store.unclean:
-            room.accept_own(self.authority.restart(room.state), self.wall_ms())
-            self.touch(room)
-        if not self.authority.has_key(room.state) or room.is_epoch_over(self.wall_ms()):
-            self._new_epoch(room)
-        return room
-
-    def _new_room(self, room_log: RoomLog) -> Room:
-        self._last_rid += 1
-        return Room(self._last_rid, room_log, self.credentials.server_pk, self.settings.limits, self.clock())
-
-    def _enlist(self, room: Room) -> None:
-        self.rooms[room.state.room_id] = room
+        return self.rooms.found(sub.name)
 
     def _begin(self, connection: Connection, room: Room, sub: f.Sub) -> None:
         if room.rid in connection.rooms:
@@ -284,7 +227,7 @@ class Relay:
             self._commit(room)
             self._tell_presence(room, now)
             if room.is_founded and room.is_epoch_over(self.wall_ms()) and not self.is_broken:
-                self._new_epoch(room)
+                self.rooms.begin_epoch(room)
         self.store.flush()
 
     def _commit(self, room: Room, *, checkpoint: bool = False) -> None:
@@ -326,10 +269,6 @@ class Relay:
 
     # -- authority ----------------------------------------------------------------------------
 
-    def _new_epoch(self, room: Room) -> None:
-        room.accept_own(self.authority.epoch(room.state, room.log), self.wall_ms())
-        self.touch(room)
-
     def set_role(self, name: str, id_pk: bytes, role: Role) -> None:
         """Give an identity a role in the room `name`; a ban also makes a new epoch and ends its connections.
 
@@ -339,13 +278,13 @@ class Relay:
         """
         if self.is_broken:
             raise LogError("the log takes nothing now", hint="see the server's own messages, and try again")
-        room = self._room_named(name)
+        room = self.rooms.named(name)
         if room is None:
             raise KeyError(name)
         room.accept_own(self.authority.role(room.state, id_pk, role), self.wall_ms())
         self.touch(room)
         if role is Role.BANNED:
-            self._new_epoch(room)
+            self.rooms.begin_epoch(room)
             for connection in list(self.connections):
                 if room.rid in connection.rooms and room.state.is_banned(connection.id_pk):
                     connection.end(CloseCode.BANNED, "banned from this room")
@@ -355,32 +294,21 @@ class Relay:
     def tick(self) -> None:
         """About once a second: presence, epochs, retention, one more room loaded, buckets forgotten."""
         now, wall_ms = self.clock(), self.wall_ms()
-        for room in list(self.rooms.values()):
+        for room in self.rooms:
             self._tell_presence(room, now)
             self.release(room, now)
             if not room.audience.readers:
                 room.tape.clear()
             if room.is_founded and room.is_epoch_over(wall_ms) and not self.is_broken:
-                self._new_epoch(room)
+                self.rooms.begin_epoch(room)
         if self.is_broken:
             return
-        self._load_one()
+        self.rooms.load_one()
         if now - self._retained_at >= RETAIN_EVERY_S:
             self._retained_at = now
             self._retain(wall_ms)
             for buckets in (self._members, self._addresses, self._creations):
                 buckets.forget_full(now)
-
-    def _load_one(self) -> None:
-        # Rooms nobody visits must be checked, pruned and given their daily epoch as well.
-        for room_id in self._ids_by_name.values():
-            if room_id not in self.rooms and room_id not in self._damaged:
-                try:
-                    self._load(self.store.open(room_id))
-                except LogError as error:
-                    self._damaged.add(room_id)
-                    log.error("! room %s cannot be served: %s", room_id.hex()[:8], error)
-                return
 
     def _retain(self, wall_ms: int) -> None:
         settings = self.settings
@@ -389,13 +317,13 @@ class Relay:
             max_bytes=int(settings.retention_mib * 2**20),
             max_count=settings.retention_count,
         )
-        for room in self.rooms.values():
+        for room in self.rooms:
             # The numbers of pruned messages live on in the checkpoint only: it goes first.
             self._commit(room, checkpoint=True)
             if room.is_founded:
                 self.authority.drop_keys(room.log, room.oldest_epoch)
         self.store.flush()
-        self.store.retain([room_id for room_id, room in self.rooms.items() if room.is_founded], retention, wall_ms)
+        self.store.retain([room.state.room_id for room in self.rooms if room.is_founded], retention, wall_ms)
 
     # -- failure and end --------------------------------------------------------------------------
 
@@ -413,31 +341,17 @@ class Relay:
         self.store = store
         self.is_broken = False
         waiting, self._waiting = self._waiting, {}
-        self._damaged.clear()
-        if store.unclean:
-            self.dismiss(CloseCode.RESTARTING, "the server's log was opened anew")
-            self.rooms.clear()
-        for room in list(self.rooms.values()):
-            self._reload(room, store)
-        self._ids_by_name = {info.name: info.room_id for info in store.rooms()}
+        gone = self.rooms.reopen(store)
+        for connection in list(self.connections):
+            if any(room.rid in connection.rooms for room in gone):
+                connection.end(CloseCode.RESTARTING, "the server's log was opened anew")
         for connection, sub in (asked for subs in waiting.values() for asked in subs):
             self._error(connection, sub.q, Code.FULL, "the server's log failed before the room was made")
         log.info("= the log is open again")
 
-    def _reload(self, room: Room, store: Store) -> None:
-        try:
-            room.reload(store.open(room.state.room_id))
-        except (KeyError, LogError) as error:
-            # A KeyError: founded, but never durable; nobody was told of the room.
-            if isinstance(error, LogError):
-                log.error("! room %s cannot be served: %s", room.state.room_id.hex()[:8], error)
-            del self.rooms[room.state.room_id]
-            for connection in [c for c in self.connections if room.rid in c.rooms]:
-                connection.end(CloseCode.GOING_AWAY, "this room's log is damaged")
-
     def finish(self) -> None:
         """Queue what was accepted and the checkpoints; accept nothing more. The store is closed next."""
-        for room in self.rooms.values():
+        for room in self.rooms:
             self._commit(room, checkpoint=True)
         self.store.flush()
         self.is_broken = True

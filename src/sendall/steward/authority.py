@@ -42,6 +42,10 @@ class Steward:
         self._at_rest = Aead(identity.derive(b"at rest"))
         self._keys: dict[bytes, dict[int, bytes]] = {}
 
+    @property
+    def server_pk(self) -> bytes:
+        return self._identity.pk
+
     def genesis(self, name: str) -> tuple[bytes, bytes]:
         """Return (room_id, genesis entry) of a new OPEN room whose whole history members may read."""
         body = Genesis(Kind.OPEN, 1, os.urandom(16), name).pack()
