@@ -213,7 +213,7 @@ class Node:
         self._http = HttpServer(
             sockets=sockets,
             tls=tls,
-            policy=HostPolicy.of((settings.host, *settings.names, *tls.names), settings.allow_origin),
+            policy=HostPolicy.of((*settings.names, *tls.names), settings.allow_origin),
             trust=trust,
             limits=ListenerLimits(
                 connections_per_address=settings.limits.connections_per_address,

@@ -69,14 +69,11 @@ class Audience:
         reader's cursor includes the chunk that filled it.
         """
         self.sent = chunk.last
-        data = chunk.data
-        for write in self._current_writes():
-            write(data)
+        self._write(chunk.data)
 
     def tell(self, data: bytes) -> None:
         """Write something that is not logged to the CURRENT readers; the others miss it."""
-        for write in self._current_writes():
-            write(data)
+        self._write(data)
         for reader in self.lagging:
             reader.missed = True
 
@@ -119,6 +116,15 @@ class Audience:
             return False
         behind = sum(1 for r in self.lagging if r.cursor < half and now - r.alive_at < 1.0)
         return behind * 10 > len(self.readers)
+
+    def _write(self, data: bytes) -> None:
+        for write in self._current_writes():
+            try:
+                write(data)
+            except RuntimeError:
+                # uvloop's word for a transport whose end it has not told yet; `remove` follows in this
+                # turn or the next, and the others must not go without.
+                continue
 
     def _current_writes(self) -> tuple[Callable[[bytes], None], ...]:
         if self._writes is None:
