@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
+
 from tests.faults.evidence import BadHistory, Event, FinalLog, Got, History, Invoke, LogRecord, Lost, Ok, Subscribe
 
 _PAGE_BYTES = 1 << 20

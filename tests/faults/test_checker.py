@@ -9,12 +9,12 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from sendall.protocol import entry as product
 from tests.faults.checker import Rule, Summary, chain_value, check, header_of
 from tests.faults.defects import DEFECTS, agreed
 from tests.faults.evidence import BadHistory, Event, FinalLog, Got, History, Invoke, LogRecord, Lost, Ok, Subscribe
 from tests.faults.synthetic import GENESIS, Server, World, correct_world, make_entry
-
-from sendall.protocol import entry as product
 
 VECTOR = Path(__file__).parents[2] / "vectors" / "open-room.json"
 SEEDS = st.integers(min_value=0, max_value=2**32 - 1)

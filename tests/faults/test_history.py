@@ -10,15 +10,15 @@ from pathlib import Path
 from random import Random
 
 import pytest
+
+from sendall.errors import LogError
+from sendall.log.roomlog import Record
+from sendall.log.sqlite import SqliteStore
 from tests.faults import history
 from tests.faults.checker import Rule, check
 from tests.faults.evidence import BadHistory, FinalLog, Got, History, Invoke, Lost, Ok, Subscribe, payload_sha
 from tests.faults.history import HistoryWriter, log_from_sqlite, payloads_seen, read_history
 from tests.faults.synthetic import correct_world
-
-from sendall.errors import LogError
-from sendall.log.roomlog import Record
-from sendall.log.sqlite import SqliteStore
 
 ROOT = Path(__file__).parents[2]
 

@@ -83,6 +83,7 @@ class Room:
         """Accepted and not yet durable."""
         self.epoch_began = (0, 0)
         """(seq, time_ms) of the current epoch's entry."""
+        self._old_head = (0, b"")
         self._accepted: list[Record] = []
         self._bucket = Bucket(limits.room_rate, limits.room_rate * 2, now)
         self._sessions: Counter[bytes] = Counter()
@@ -257,7 +258,16 @@ class Room:
         """Return the chain value at `seq`; None if it is pruned or yet to come."""
         if seq == 0:
             return self.state.room_id
-        return self.window.at(seq) or self.log.h_at(seq)
+        return self.window.at(seq) or self._old_h(seq)
+
+    def _old_h(self, seq: int) -> bytes | None:
+        # All that somebody wrote while away names one head, however old: it is read once.
+        if seq != self._old_head[0]:
+            h = self.log.h_at(seq)
+            if h is None:
+                return None
+            self._old_head = (seq, h)
+        return self._old_head[1]
 
     def place(self, sub: Sub) -> Place:
         """Return where a reader who asks so begins.
