@@ -120,7 +120,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     retention_count: Count = 1_000_000
     """Messages kept per room."""
     data_gib: Span = 10.0
-    """GiB of the data folder at which publishing answers `full`; 80 % of the disk in any case."""
+    """GiB of the data folder at which posting answers `full`; 80 % of what the disk leaves the folder in any case."""
     limits: Limits = Limits()
     """See `Limits`; the [server.limits] table of the TOML file."""
 

@@ -15,6 +15,9 @@ from sendall.errors import LogError
 from sendall.log.roomlog import FolderInUse
 
 
+LOCK_FILE = "lock"
+
+
 class DataFolder:
     """A claimed folder, made (0700) if it was absent.
 
@@ -27,7 +30,7 @@ class DataFolder:
         self.path = path.resolve()
         try:
             self._make()
-            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            self._lock = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise self._unusable(error) from error
         try:
