@@ -6,6 +6,9 @@ import datetime
 import ssl
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from sendall.crypto.certificate import make_certificate, read_certificate
 
@@ -30,3 +33,12 @@ def test_what_is_no_certificate_is_a_value_error() -> None:
     """Nothing else is raised for bytes of whatever kind."""
     with pytest.raises(ValueError, match="pars"):
         read_certificate(b"no certificate")
+
+
+def test_a_certificate_without_names_has_none() -> None:
+    """One of the operator's may be so."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    nobody = x509.Name([])
+    builder = x509.CertificateBuilder(nobody, nobody, key.public_key(), 1, NOW, NOW + datetime.timedelta(days=1))
+    der = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    assert read_certificate(der).names == ()

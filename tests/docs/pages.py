@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from sendall.config import Setting, server_settings
@@ -33,8 +32,9 @@ def filled(page: str) -> str:
     }
     for name, part in parts.items():
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-        pattern = re.escape(begin) + ".*?" + re.escape(end)
-        page = re.sub(pattern, lambda _, part=part, b=begin, e=end: f"{b}\n{part}\n{e}", page, flags=re.DOTALL)
+        head, _, rest = page.partition(begin)
+        _, _, tail = rest.partition(end)
+        page = f"{head}{begin}\n{part}\n{end}{tail}"
     return page
 
 

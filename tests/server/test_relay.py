@@ -16,6 +16,7 @@ from sendall.protocol import frames as f
 from sendall.protocol.chain import link
 from sendall.protocol.entry import MAX_ENTRY, EntryType, Role, parse
 from sendall.protocol.room import RoomState, Verdict
+from sendall.server.delivery import Reader
 from sendall.server.relay import Relay
 from sendall.server.session import Credentials
 from sendall.steward.authority import Steward
@@ -541,3 +542,46 @@ def test_retention_drops_messages_and_the_keys_that_opened_them(world: RelayWorl
     bob.post(bob.sealed("new"))
     world.run()
     assert not bob.refused()
+
+
+@pytest.mark.parametrize(("slow_ones", "waits"), [(1, False), (3, True)], ids=["a minority", "most"])
+def test_writers_wait_for_most_readers_not_for_a_minority(rsa: RsaKey, slow_ones: int, waits: bool) -> None:
+    """Who lags with a minority goes on from the log; when most readers lag the writers are paced."""
+    world = RelayWorld(limits=Limits(tape_bytes=4000))
+    ada, bob = world.member(rsa), world.member(rsa)
+    slow = [world.member(rsa, limit=2000) for _ in range(slow_ones)]
+    for member in (ada, bob, *slow):
+        member.enter()
+    held = 0
+    for turn in range(60):
+        for _ in range(4):
+            if ada.wire.is_reading:
+                ada.post(ada.sealed("x" * 900))
+            world.run()
+        held += not ada.wire.is_reading
+        if turn % 2:
+            for member in slow:
+                member.wire.drain()
+        world.run()
+        world.now += 0.1
+        world.relay.tick()
+    assert bool(held) == waits
+
+
+def test_writers_do_not_wait_for_readers_who_never_catch_up(world: RelayWorld, rsa: RsaKey) -> None:
+    """After a second of waiting in vain they go on, and do not wait at all for a while."""
+    room = world.relay.rooms.found("lobby")
+    world.run()
+    room.tape.put(f.Chunk(3, 4, b"x"))
+    room.tape.put(f.Chunk(5, 6, b"x"))
+    room.audience.sent = 6
+    reader = Reader(lambda data: None, 0, world.now)
+    room.audience.add(reader)
+    waited = []
+    for tenths in range(150):
+        now = world.now + tenths / 10
+        reader.alive_at = now
+        waited.append(room.is_outrunning(now))
+    assert waited[:10] == [True] * 10
+    assert not any(waited[12:110])
+    assert any(waited[112:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from sendall.crypto.identity import NO_LEAF, Identity, client_proof, server_proof
@@ -125,10 +127,11 @@ def test_the_right_token_lets_in_and_never_travels(rsa: RsaKey) -> None:
 
 def test_nothing_is_answered_before_the_proof(world: RelayWorld, rsa: RsaKey) -> None:
     """A request or an entry before `auth` ends the connection with 4000; a second `auth` too."""
-    for speak in (
+    speaks: tuple[Callable[[Member], None], ...] = (
         lambda m: m.say(f.Sub(q=1, name="lobby", after=0)),
         lambda m: m.connection.binary(f.post_frame(1, b"x" * 300), world.now),
-    ):
+    )
+    for speak in speaks:
         member = Member(world, rsa, ListWire(), Identity.generate())
         speak(member)
         assert member.wire.ended is not None

@@ -14,6 +14,8 @@ import struct
 from itertools import pairwise
 from typing import NamedTuple
 
+import msgspec
+
 from sendall.errors import Malformed
 
 VERSION_TAG = b"sendall-v1 "
@@ -60,8 +62,11 @@ class Role(enum.IntEnum):
     BANNED = 3
 
 
-class Entry(NamedTuple):
-    """A parsed entry. `raw` is the whole of it; the fields are views of its header."""
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """A parsed entry. `raw` is the whole of it; the others are the fields of its header.
+
+    A struct, because a server makes one per message: 0.1 µs instead of the 0.5 of a named tuple.
+    """
 
     raw: bytes
     type: int

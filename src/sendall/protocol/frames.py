@@ -267,7 +267,7 @@ _LOGGED = struct.Struct(">BIQQI")
 _GRANT = struct.Struct(">BI32sI")
 
 
-class Post(NamedTuple):
+class Post(msgspec.Struct, frozen=True, gc=False):
     """01 or 05, client to server: an entry for the log, a signal, or a card."""
 
     kind: int

@@ -27,6 +27,7 @@ log = logging.getLogger("sendall.server")
 
 MAX_SIGNAL = 1024
 """Bytes of a signal or card: everybody present is written it at once."""
+_SIGNAL = EntryType.SIGNAL  # bound once, as in protocol.room
 TOO_BIG = Refusal(Code.TOO_BIG)
 FULL = Refusal(Code.FULL, 2000)
 
@@ -216,7 +217,7 @@ class Connection:
             self._refuse(room, parse(raw[:MAX_ENTRY]), TOO_BIG)
             return
         entry = parse(raw)
-        if entry.type == EntryType.SIGNAL:
+        if entry.type == _SIGNAL:
             if self._may_signal(room, entry, now):
                 room.audience.tell(f.binary_message(f.shown_frame(room.rid, raw)))
             return

@@ -106,16 +106,19 @@ class Audience:
             reader.write(chunk.data)
         return True
 
-    def is_outrunning(self, half: int, now: float) -> bool:
-        """Whether more than a tenth of the readers drain, but are behind `half` of the tape.
+    @property
+    def many_lag(self) -> bool:
+        """Whether most readers are LAGGING; asked for every message, so it counts nobody."""
+        return len(self.lagging) * 2 > len(self.readers)
 
-        Writers then wait, or everybody would fall off the tape and read from the disk. A reader that
-        does not drain at all is not waited for.
+    def is_outrunning(self, half: int, now: float) -> bool:
+        """Whether most readers drain, but are behind `half` of the tape.
+
+        Writers then wait, or everybody would fall off the tape and read from the disk. A minority is not
+        waited for, nor is who does not drain at all.
         """
-        if len(self.lagging) * 10 <= len(self.readers):
-            return False
         behind = sum(1 for r in self.lagging if r.cursor < half and now - r.alive_at < 1.0)
-        return behind * 10 > len(self.readers)
+        return behind * 2 > len(self.readers)
 
     def _write(self, data: bytes) -> None:
         for write in self._current_writes():

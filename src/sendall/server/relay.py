@@ -136,8 +136,7 @@ class Relay:
             return None
         try:
             room = self.rooms.named(sub.name)
-        except LogError as error:
-            log.error("! a room cannot be served: %s", error)
+        except LogError:
             self._error(connection, sub.q, Code.FULL, "this room's log is damaged; the operator must repair it")
             return None
         if room is not None:
@@ -342,6 +341,9 @@ class Relay:
         self.is_broken = False
         waiting, self._waiting = self._waiting, {}
         gone = self.rooms.reopen(store)
+        for room in gone:
+            for connection in self._held.pop(room, ()):
+                connection.unhold(room)
         for connection in list(self.connections):
             if any(room.rid in connection.rooms for room in gone):
                 connection.end(CloseCode.RESTARTING, "the server's log was opened anew")

@@ -30,9 +30,14 @@ EPOCH_MAX_MS = 24 * 3600 * 1000
 PAGE_ENTRIES = 1000
 PAGE_BYTES = 256 * 1024
 FULL_RETRY_MS = 2000
+WAIT_FOR_READERS_S = 1.0
+"""How long writers wait at most for readers who drain but do not catch up."""
+IMPATIENCE_S = 10.0
+"""How long they then do not wait at all."""
 _LOAD_BYTES = 4 * 1024 * 1024
 RESTORE = "restore the data folder from a backup"
 
+_MESSAGE, _OK = EntryType.MESSAGE, Verdict.OK  # bound once, as in protocol.room
 _CODES = {
     Verdict.BAD: Code.MALFORMED,
     Verdict.BAD_SIG: Code.MALFORMED,
@@ -88,6 +93,8 @@ class Room:
         self._bucket = Bucket(limits.room_rate, limits.room_rate * 2, now)
         self._sessions: Counter[bytes] = Counter()
         self._checkpoint_seq = 0
+        self._waiting_since: float | None = None
+        self._impatient_until = float("-inf")
         self._epochs: list[tuple[int, int]] = []
         # (seq, e) of every epoch entry, ascending.
         self._restarts: dict[int, bytes] = {}
@@ -121,6 +128,7 @@ class Room:
                 state.apply_judged(parse(record.entry), record.seq, record.time_ms, record.h)
                 self.window.put(record.seq, record.h)
         self._epochs.clear()
+        self._restarts.clear()
         for record in log.control(0, last):
             self._note_control(parse(record.entry), record.seq, record.time_ms)
         self._sessions = Counter(sender for sender, _ in state.last)
@@ -136,6 +144,8 @@ class Room:
         self.pending_bytes = 0
         while self.audience.sent < log.extent.last:
             records = log.read(self.audience.sent, _LOAD_BYTES)
+            if not _is_dense(records, self.audience.sent):
+                raise self._damaged(self.audience.sent + 1, "entries that became durable are missing")
             self.publish(records)
         self.pending_bytes = 0
 
@@ -168,11 +178,10 @@ class Room:
         wait = self._bucket.spend(now)
         if wait:
             return Refusal(Code.SLOW_DOWN, int(wait * 1000) + 1)
-        if entry.type != EntryType.MESSAGE:
+        if entry.type != _MESSAGE:
             return Refusal(Code.FORBIDDEN)
-        state = self.state
-        verdict = state.judge(entry, check_signature=False)
-        if verdict is not Verdict.OK:
+        verdict = self.state.judge(entry, check_signature=False)
+        if verdict is not _OK:
             return Refusal(_CODES[verdict])
         h = self.h_at(entry.head_seq)
         if h is not None and h != entry.head_hash:
@@ -346,6 +355,19 @@ class Room:
         """Whether writers must wait: for the disk, or for most of the readers."""
         if self.pending_bytes > self.limits.pending_bytes:
             return True
+        if not self.audience.many_lag or now < self._impatient_until or not self._most_are_behind(now):
+            self._waiting_since = None
+            return False
+        if self._waiting_since is None:
+            self._waiting_since = now
+        if now - self._waiting_since <= WAIT_FOR_READERS_S:
+            return True
+        # They drain, but never catch up: they go on from the log, and nobody waits for them for a while.
+        self._waiting_since = None
+        self._impatient_until = now + IMPATIENCE_S
+        return False
+
+    def _most_are_behind(self, now: float) -> bool:
         half = self.tape.half
         return half is not None and self.audience.is_outrunning(half, now)
 

@@ -10,6 +10,7 @@ import difflib
 import heapq
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from sendall.config import Limits
 from sendall.errors import LogError
@@ -47,7 +48,7 @@ class Rooms:
         self._touch = touch
         self._ids = {info.name: info.room_id for info in store.rooms()}
         self._loaded: dict[bytes, Room] = {}
-        self._damaged: set[bytes] = set()
+        self._damaged: dict[bytes, LogError] = {}
         self._last_rid = 0
         self._hints = Bucket(2.0, 10, clock())
 
@@ -71,6 +72,8 @@ class Rooms:
         room_id = self._ids.get(name)
         if room_id is None:
             return None
+        if room_id in self._damaged:
+            raise self._damaged[room_id]
         return self._loaded.get(room_id) or self._load(room_id)
 
     def nearest(self, name: str, now: float) -> list[str]:
@@ -101,11 +104,8 @@ class Rooms:
         """Load one more room, if there is one: unvisited rooms, too, are checked, pruned and given daily epochs."""
         for room_id in self._ids.values():
             if room_id not in self._loaded and room_id not in self._damaged:
-                try:
+                with suppress(LogError):  # said and remembered
                     self._load(room_id)
-                except LogError as error:
-                    self._damaged.add(room_id)
-                    log.error("! room %s cannot be served: %s", room_id.hex()[:8], error)
                 return
 
     def reopen(self, store: Store) -> list[Room]:
@@ -133,9 +133,14 @@ class Rooms:
         return True
 
     def _load(self, room_id: bytes) -> Room:
-        room_log = self._store.open(room_id)
-        room = self._new(room_log)
-        room.load()
+        try:
+            room_log = self._store.open(room_id)
+            room = self._new(room_log)
+            room.load()
+        except LogError as error:
+            self._damaged[room_id] = error
+            log.error("! room %s cannot be served: %s", room_id.hex()[:8], error)
+            raise
         self._loaded[room_id] = room
         self._authority.open_room(room_log)
         if self._store.unclean:
