@@ -1,0 +1,78 @@
+"""What waits for a room's one reader, bounded whatever happens.
+
+Up to a limit events wait in memory. Beyond it, messages are only counted: a `Hole` stands for them in
+the queue, and the reader who gets to it reads them again from the server, verified like any older
+page. Shell: one asyncio event, no tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+
+from sendall.client.events import Came, Event, Message, Presence, Signal, Unreadable, Went
+
+LIMIT = 1024
+"""Events that wait in memory."""
+_PASSING = (Came, Went, Presence, Signal)
+"""What is worth nothing later: dropped beyond the limit."""
+
+
+class Hole:
+    """Messages `first` … `last` that were heard and not kept."""
+
+    def __init__(self, seq: int) -> None:
+        self.first = self.last = seq
+
+
+class Inbox:
+    """A queue with one reader; `put` never waits."""
+
+    def __init__(self) -> None:
+        self.has_reader = False
+        """Whether somebody iterates. Only then is a full inbox a reason to leave the socket unread."""
+        self._queue: deque[Event | Hole] = deque()
+        self._news = asyncio.Event()
+        self._end: BaseException | None = None
+        self._is_closed = False
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._queue) >= LIMIT
+
+    @property
+    def is_low(self) -> bool:
+        """Whether it has just become half empty: the moment to read the socket again."""
+        return len(self._queue) == LIMIT // 2
+
+    def put(self, events: Iterable[Event]) -> None:
+        queue = self._queue
+        for event in events:
+            if len(queue) < LIMIT:
+                queue.append(event)
+            elif isinstance(event, Message | Unreadable):
+                if isinstance(queue[-1], Hole):
+                    queue[-1].last = event.seq
+                else:
+                    queue.append(Hole(event.seq))
+            elif not isinstance(event, _PASSING):
+                queue.append(event)
+        self._news.set()
+
+    async def get(self) -> Event | Hole | None:
+        """Return the oldest, waiting for it; None after the end. Raises the error that ended the room."""
+        while not self._queue:
+            if self._is_closed:
+                if self._end is not None:
+                    raise self._end
+                return None
+            self._news.clear()
+            await self._news.wait()
+        return self._queue.popleft()
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Nothing more comes; what is in it can still be read."""
+        if not self._is_closed:
+            self._is_closed, self._end = True, error
+            self._news.set()
