@@ -334,6 +334,36 @@ def test_rule_8_what_was_sealed_after_the_skipped_part_is_not_touched(bench: Ben
     assert bench.outcomes() == []
 
 
+def test_rule_8_outlives_the_epoch(bench: Bench) -> None:
+    """What may have been accepted in a pruned part is not sealed again when its epoch ends: the person decides."""
+    bench.write("a")
+    bench.flush(place(10))
+    bench.outbox.disconnected()
+    bench.outbox.skipped(50, epoch=1, floor=0)
+    bench.outbox.epoch_passed(2)
+    bench.outbox.caught_up()
+    assert bench.flush(place(60, epoch=2)) == []
+    assert [type(outcome) for outcome in bench.outcomes()] == [NotKnown]
+    assert [item.plaintext for item in bench.outbox.held] == [b"a"]
+
+
+@pytest.mark.parametrize(
+    ("head", "h", "is_void"),
+    [(5, None, True), (10, b"x" * 32, True), (10, place(10).h, False), (10, None, False)],
+    ids=["beyond the head", "another chain value", "the same chain value", "not known any more"],
+)
+def test_what_names_a_lost_head_is_sealed_again(bench: Bench, head: int, h: bytes | None, is_void: bool) -> None:
+    """An adopted entry on a head that the server lost goes out anew, in a new session; others as they are."""
+    bench.write("a")
+    [old] = bench.flush(place(10))
+    new = bench.crash()
+    new.outbox.void_lost_heads(head, lambda seq: h)
+    new.outbox.caught_up()
+    [entry] = new.flush(place(head))
+    assert (entry != old) == is_void
+    assert (parse(entry).session != parse(old).session) == is_void
+
+
 def test_what_the_person_sends_after_a_doubt_is_sealed_anew(bench: Bench) -> None:
     """A doubtful message goes out only by the person's word, as a new one, before newer messages."""
     bench.write("a")

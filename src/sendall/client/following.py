@@ -180,7 +180,8 @@ class Following:
             self._check_caught_up()
 
     def _check_caught_up(self) -> None:
-        if not self.is_caught_up and self.head[0] >= self._target:
+        # After going back the head is reached only with the restart entry, which voids what was lost.
+        if not self.is_caught_up and self._restart_due is None and self.head[0] >= self._target:
             self.is_caught_up = True
             self._listener.is_at_head()
 

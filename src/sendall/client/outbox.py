@@ -138,6 +138,22 @@ class Outbox:
         self._step_back()
         self._resend.clear()
 
+    def void_lost_heads(self, head: int, h_at: Callable[[int], bytes | None]) -> None:
+        """Seal again, in a new session, what names a head that is not in the log up to `head` (rule 5).
+
+        It was sealed by a program that had seen what the server lost since then; no server accepts it.
+        `h_at` gives the chain value at a seq, None if it is not known.
+        """
+        void = []
+        for item in self._sealed.values():
+            assert item.entry is not None, "sealed"
+            known = h_at(item.entry.head_seq)
+            if item.entry.head_seq > head or known not in (None, item.entry.head_hash):
+                void.append(item)
+        if void:
+            self._unseal(void)
+            self._renew_session()
+
     def caught_up(self) -> None:
         """The log was read to the head once on this connection: what is still sealed is sent again (rule 2)."""
         self._step_back()
@@ -297,12 +313,12 @@ class Outbox:
             self.pacing.answered(len(item.entry.raw))
 
     def _unseal(self, items: Sequence[Item]) -> None:
-        if not items:
-            return
+        # Where the answer may have stood in a part that nobody keeps, sealing again could double it (rule 8).
+        self._doubt([item for item in items if item.is_pruned])
+        items = [item for item in items if not item.is_pruned]
         for item in items:
             self._forget_sealed(item)
             item.entry = None
-            item.is_pruned = False
             if item.held:
                 self._kept[item.id] = item
         self._queue_again([item for item in items if not item.held])

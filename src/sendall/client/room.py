@@ -199,6 +199,7 @@ class RoomFollower:
         self.outbox.skipped(seq, self.log.state.epoch, self.log.state.floor)
 
     def is_at_head(self) -> None:
+        self.outbox.void_lost_heads(self.log.head[0], self.log.h_at)
         self.outbox.caught_up()
 
     def _check_early_end(self) -> None:
