@@ -29,6 +29,7 @@ class Scribed:
         identity: Identity = EVE,
         beginning: Beginning = Beginning(),  # noqa: B008  # a named tuple does not change
         room_id: bytes | None = None,
+        seen: tuple[int, bytes] | None = None,
         name: str = "lobby",
         store: MemoryOutboxStore | None = None,
     ) -> None:
@@ -45,6 +46,7 @@ class Scribed:
             nick="eve",
             beginning=beginning,
             room_id=room_id,
+            seen=seen,
         )
         self.told: list[ev.Event] = []
 

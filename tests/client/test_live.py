@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import os
 import resource
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -410,3 +411,27 @@ async def test_beyond_this_machine_everything_is_tls(host: Host, monkeypatch: py
         assert (await lobby.send("sealed twice")).seq > 0
         assert host.node is not None
         assert {connection.wire.peer.tls for connection in host.node.relay.connections} == {True}
+
+
+async def test_a_server_set_back_to_a_backup_is_an_alarm(host: Host) -> None:
+    """What a program saw, the user's next one remembers: a log that is shorter must say so by a restart entry."""
+    async with host.client("ada") as ada:
+        await (await ada.join()).send("before the backup")
+    await host.stop()
+    shutil.copytree(host.folder / "server", host.folder / "backup")
+    await host.start()
+    async with host.client("ada") as ada:
+        await (await ada.join()).send("after the backup")
+    async with host.client("ada") as ada:
+        assert await heard(await ada.join(), 2) == ["before the backup", "after the backup"], "an honest server"
+    await host.stop()
+    await host.start("backup")
+    async with host.client("ada") as ada:
+        room = await ada.join()
+        alarm = await until(room, ev.Alarm)
+        assert isinstance(alarm, ev.Alarm)
+        assert alarm.alarm.kind == "history"
+        with pytest.raises(SecurityAlarm):
+            await room.send("into a changed history")
+    async with host.client("bob") as bob:
+        assert await heard(await bob.join(), 1) == ["before the backup"], "who knew nothing cannot miss it"

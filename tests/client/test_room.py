@@ -428,6 +428,26 @@ def test_a_reader_goes_back_to_the_cut_and_says_how_much_was_lost(scribe: Scribe
     assert after.log(again) is Verdict.OK
 
 
+def test_what_an_earlier_program_saw_is_compared_once(scribe: Scribe, rsa_pool: RsaPool) -> None:
+    """The same log is none of anybody's business, a shorter or another one an alarm, a restart entry explains it."""
+    for i in range(5):
+        scribe.say(f"m{i}")
+    seq, h = len(scribe.lines), scribe.lines[-1].h
+    restarted = lose(scribe, 4)
+    cases = [
+        (scribe, (seq, h), [], []),
+        (scribe, (seq, b"x" * 32), ["history"], []),
+        (scribe, (seq + 1, h), ["history"], []),
+        (restarted, (seq, h), [], [ev.ServerLost(seq - 4)]),
+    ]
+    for shown, seen, alarms, losses in cases:
+        reader = Scribed(shown, rsa_pool[0], room_id=shown.room_id, seen=seen)
+        reader.begin()
+        assert reader.alarms == alarms, seen
+        assert reader.kinds(ev.ServerLost) == losses
+        assert (reader.room.seen is None) == bool(alarms)
+
+
 def test_a_restart_may_take_back_an_epoch(scribe: Scribe, reader: Scribed) -> None:
     """The epoch that was lost is forgotten with its key; the next one of that number has its own."""
     scribe.say("a")

@@ -15,6 +15,7 @@ import asyncio
 import getpass
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -219,6 +220,7 @@ class Client:
             nick=self.nick,
             beginning=beginning,
             room_id=self._keyring.room_id(server_pk, name),
+            seen=self._keyring.seen(server_pk, name),
             create=create,
         )
         return Room(self, follower, lane, self.nick)
@@ -230,9 +232,18 @@ class Client:
             self._runner.link.wake()
 
     def let_go(self, room: Room) -> None:
-        if self.rooms.pop(room.name, None) is not None and self._runner.link is not None:
+        if self.rooms.pop(room.name, None) is None:
+            return
+        self._note_seen(room)
+        if self._runner.link is not None:
             self._runner.link.session.leave(room.follower)
             self.wake()
+
+    def _note_seen(self, room: Room) -> None:
+        seen = room.follower.seen
+        if seen is not None:
+            with suppress(UsageError):  # the folder is gone or full: the next program compares with less
+                self._keyring.note_seen(self._runner.server_pk, room.name, seen)
 
     def can_page(self, room: Room) -> bool:
         return self._runner.link is not None and room.follower.can_page
@@ -302,6 +313,7 @@ class Client:
             if not waiting.done():
                 waiting.set_exception(error or ConnectError("this client was closed"))
         for room in self.rooms.values():
+            self._note_seen(room)
             room.end(error)
         self.rooms = {}
 

@@ -40,6 +40,10 @@ class Listener(Protocol):
         """The server restarted without `count` entries that were heard before."""
         ...
 
+    def heard_old_loss(self, count: int) -> None:
+        """The server restarted, since an earlier program of this user, without `count` entries which that had seen."""
+        ...
+
     def heard_alarm(self, alarm: SecurityAlarm) -> None: ...
 
     def skipped_to(self, seq: int) -> None:
@@ -54,12 +58,22 @@ class Listener(Protocol):
 class Following:
     """One reader's place in one log, over any number of connections."""
 
-    def __init__(self, name: str, room_id: bytes, server_pk: bytes, listener: Listener) -> None:
+    def __init__(
+        self,
+        name: str,
+        room_id: bytes,
+        server_pk: bytes,
+        listener: Listener,
+        seen: tuple[int, bytes] | None = None,
+    ) -> None:
+        """`seen`: the last (seq, h) that an earlier program of this user had, to compare with once."""
         self.name = name
         self.state = RoomState(room_id, server_pk)
         self.history = History(room_id)
         self.evidence: Evidence | None = None
         self.is_caught_up = False
+        self.was_caught_up = False
+        """Whether it ever was, on whichever connection."""
         self._listener = listener
         self._window = Window()
         self._checkpoints: list[tuple[int, bytes]] = []  # (seq, state after it), each before a control entry
@@ -70,6 +84,8 @@ class Following:
         self._restart_due: int | None = None
         self._lost = 0
         self._target = 0
+        self._seen = seen
+        self._restarts: list[int] = []  # the seqs of all restart entries
 
     @property
     def head(self) -> tuple[int, bytes]:
@@ -182,8 +198,24 @@ class Following:
     def _check_caught_up(self) -> None:
         # After going back the head is reached only with the restart entry, which voids what was lost.
         if not self.is_caught_up and self._restart_due is None and self.head[0] >= self._target:
-            self.is_caught_up = True
+            if not self._is_as_seen():
+                return
+            self.is_caught_up = self.was_caught_up = True
             self._listener.is_at_head()
+
+    def _is_as_seen(self) -> bool:
+        """Compare with what an earlier program saw: a log that came from a backup must say so by a restart entry."""
+        if self._seen is None:
+            return True
+        (seq, h), self._seen = self._seen, None
+        if seq <= self.head[0] and self._window.at(seq) in (None, h):
+            return True
+        cut = min((restart for restart in self._restarts if restart <= seq), default=None)
+        if cut is None:
+            self._stop("history", "the server's log is not the one that was seen before, and no restart entry says why")
+            return False
+        self._listener.heard_old_loss(seq - cut + 1)
+        return True
 
     def _check_head(self, entry: Entry, seq: int) -> None:
         known = self._window.at(entry.head_seq)
@@ -218,6 +250,8 @@ class Following:
             self.history.new_epoch(seq, body.e)
         if isinstance(body, Genesis) and body.name != self.name:
             raise self._stop("room", f"the server gave the room {body.name!r} for {self.name!r}")
+        if entry.type == EntryType.RESTART:
+            self._restarts.append(seq)
         self._listener.heard_control(seq, body, early=early)
 
     # -- coming late --------------------------------------------------------------------------

@@ -26,7 +26,7 @@ PINS_FILE = "known.json"
 _ELSEWHERE = "name another folder with `--state` or SENDALL_STATE, or give this one to your user"
 
 Pins = dict[str, dict[str, str]]
-"""`servers`: address → server_pk; `rooms`: server_pk "/" name → room_id; binary values in base64url."""
+"""`servers`: address → server_pk; `rooms`: server_pk "/" name → room_id; `seen`: the same → seq and h. In base64url."""
 
 
 def client_folder() -> Path:
@@ -94,6 +94,20 @@ class Keyring:
             if pins.setdefault("rooms", {}).setdefault(key, to_base64(room_id)) != to_base64(room_id):
                 raise SecurityAlarm("room", f"{name!r} is another room than it was on this server")
 
+    def seen(self, server_pk: bytes, name: str) -> tuple[int, bytes] | None:
+        """Return the last (seq, h) of the room that a program of this user noted."""
+        known = self._read().get("seen", {}).get(f"{to_base64(server_pk)}/{name}")
+        if known is None:
+            return None
+        packed = bytes(from_base64(known))
+        return int.from_bytes(packed[:-32], "big"), packed[-32:]
+
+    def note_seen(self, server_pk: bytes, name: str, seen: tuple[int, bytes]) -> None:
+        """Note how far the room was followed: a server that offers less later must say why."""
+        with self._changing() as pins:
+            packed = seen[0].to_bytes(8, "big") + seen[1]
+            pins.setdefault("seen", {})[f"{to_base64(server_pk)}/{name}"] = to_base64(packed)
+
     def forget(self, address: str) -> bool:
         """Drop what is pinned for `host:port`, its rooms too; return whether anything was."""
         with self._changing() as pins:
@@ -101,8 +115,9 @@ class Keyring:
             if server is None:
                 return False
             if server not in pins["servers"].values():
-                rooms = pins.get("rooms", {})
-                pins["rooms"] = {key: room for key, room in rooms.items() if not key.startswith(f"{server}/")}
+                for table in ("rooms", "seen"):
+                    known = pins.get(table, {})
+                    pins[table] = {key: value for key, value in known.items() if not key.startswith(f"{server}/")}
             return True
 
     def keep_evidence(self, text: str) -> Path:

@@ -44,9 +44,13 @@ class RoomFollower:
         nick: str,
         beginning: Beginning,
         room_id: bytes | None = None,
+        seen: tuple[int, bytes] | None = None,
         create: bool = True,
     ) -> None:
-        """`room_id` is what this name was pinned to; None: never met, taken from the server and to be pinned."""
+        """`room_id` is what this name was pinned to; None: never met, taken from the server and to be pinned.
+
+        `seen` is the last (seq, h) of it that an earlier program of this user had.
+        """
         self.name = name
         self.outbox = outbox
         self.people = People(identity.pk)
@@ -66,11 +70,11 @@ class RoomFollower:
         self._is_pinned = room_id is not None
         self._was_told_of_loss = False
         self._want_at = 0.0
-        self._meet(room_id or ZERO_32)
+        self._meet(room_id or ZERO_32, seen)
 
-    def _meet(self, room_id: bytes) -> None:
+    def _meet(self, room_id: bytes, seen: tuple[int, bytes] | None = None) -> None:
         self.keys = EpochKeys(room_id, self._identity.pk, self._rsa)
-        self.log = Following(self.name, room_id, self._server_pk, self)
+        self.log = Following(self.name, room_id, self._server_pk, self, seen)
         self._reader = Reader(self.name, room_id, self.keys, self.outbox.sessions, self.events)
 
     @property
@@ -81,6 +85,11 @@ class RoomFollower:
     def is_founded(self) -> bool:
         """Whether the room's genesis was read, and so its identity and name are sure."""
         return self.log.state.auth != ZERO_32
+
+    @property
+    def seen(self) -> tuple[int, bytes] | None:
+        """The (seq, h) up to which the log was followed; None before that, and after an alarm."""
+        return self.log.head if self.log.was_caught_up and self.alarm is None else None
 
     @property
     def is_alive(self) -> bool:
@@ -189,6 +198,9 @@ class RoomFollower:
 
     def heard_loss(self, count: int) -> None:
         self._was_told_of_loss = True
+        self.events.append(ev.ServerLost(count))
+
+    def heard_old_loss(self, count: int) -> None:
         self.events.append(ev.ServerLost(count))
 
     def heard_alarm(self, alarm: SecurityAlarm) -> None:
