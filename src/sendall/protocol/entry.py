@@ -65,7 +65,7 @@ class Role(enum.IntEnum):
 class Entry(msgspec.Struct, frozen=True, gc=False):
     """A parsed entry. `raw` is the whole of it; the others are the fields of its header.
 
-    A struct, because a server makes one per message: 0.1 µs instead of the 0.5 of a named tuple.
+    A struct, because a server makes one per message: with `frames.Post`, 1.1 µs less than named tuples took.
     """
 
     raw: bytes

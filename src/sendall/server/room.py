@@ -34,6 +34,7 @@ WAIT_FOR_READERS_S = 1.0
 """How long writers wait at most for readers who drain but do not catch up."""
 IMPATIENCE_S = 10.0
 """How long they then do not wait at all."""
+LOOK_EVERY_S = 0.005
 _LOAD_BYTES = 4 * 1024 * 1024
 RESTORE = "restore the data folder from a backup"
 
@@ -94,6 +95,8 @@ class Room:
         self._sessions: Counter[bytes] = Counter()
         self._checkpoint_seq = 0
         self._waiting_since: float | None = None
+        self._looked_at = float("-inf")
+        self._are_behind = False
         self._impatient_until = float("-inf")
         self._epochs: list[tuple[int, int]] = []
         # (seq, e) of every epoch entry, ascending.
@@ -368,8 +371,12 @@ class Room:
         return False
 
     def _most_are_behind(self, now: float) -> bool:
-        half = self.tape.half
-        return half is not None and self.audience.is_outrunning(half, now)
+        # Counting looks at every reader, and every reader that drains asks: the answer holds for a moment.
+        if now - self._looked_at >= LOOK_EVERY_S:
+            half = self.tape.half
+            self._looked_at = now
+            self._are_behind = half is not None and self.audience.is_outrunning(half, now)
+        return self._are_behind
 
 
 def _is_dense(records: Sequence[Record], after: int) -> bool:
