@@ -1,0 +1,50 @@
+# make run      a server on 127.0.0.1:12345 and you in its room `lobby`
+# make test     all tests but the long ones
+# make check    what CI runs: format, lint, types, tests, every branch of the pure ranks
+# make faults   kills, simulation and load, at CI size;  make campaign: at the size of a release
+# make bench    speed beside a raw C copier
+# make clean    remove what make made
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: run test check faults campaign bench clean
+.SILENT:
+
+run: $(READY)
+	$(BIN)/sendall up
+
+test: $(READY)
+	$(BIN)/pytest -q
+
+check: $(READY)
+	$(BIN)/ruff format --check --quiet . || { echo "hint: $(BIN)/ruff format ."; exit 1; }
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/pytest -q --cov --cov-report=
+	$(BIN)/coverage report --show-missing --skip-covered --fail-under=100 \
+	    --include='src/sendall/protocol/*,src/sendall/crypto/*'
+
+faults: $(READY)
+	$(BIN)/pytest -q -m faults
+
+campaign: $(READY)
+	SENDALL_CAMPAIGN=1 $(BIN)/pytest -q -m faults --timeout=0
+
+bench: $(READY)
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf .venv .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis src/sendall.egg-info
+	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
+
+$(READY): requirements.txt requirements-dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "error: sendall needs Python 3.11 or newer, and $(PYTHON) is `$(PYTHON) --version 2>/dev/null || echo not here`"; \
+	    echo "hint: install one, then: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 2; } >&2
+	echo "setting up .venv ..." >&2
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(READY)

@@ -1,0 +1,19 @@
+"""`sendall forget`: drop what is pinned of a server, once a person made sure that its change is right."""
+
+from __future__ import annotations
+
+from sendall.cli.options import Call
+from sendall.client.keyring import Keyring
+from sendall.errors import UsageError
+
+
+def forget(call: Call) -> int:
+    """Forget the identity of the server at an address, and what its rooms were.
+
+    Raises:
+        UsageError: nothing is known of that address.
+    """
+    if not Keyring(call.state).forget(str(call.address)):
+        raise UsageError(f"nothing is known of {call.address}", hint="write the address as you did for `sendall join`")
+    print(f"forgot {call.address}; compare the server's eight words at the next connection")
+    return 0

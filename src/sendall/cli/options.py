@@ -1,0 +1,171 @@
+"""The options that several commands share: a server's settings, and how a client finds its server.
+
+The flags of a server are made from the fields of its settings, so that a new field is a flag, a
+variable and a TOML key at once.
+"""
+
+from __future__ import annotations
+
+import getpass
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
+
+import typer
+
+from sendall.cli.tokens import NEW, fresh_token, token_from
+from sendall.config import DEFAULT_ROOM, ServerSettings, Setting, load_server_settings, server_settings
+from sendall.errors import UsageError
+
+if TYPE_CHECKING:
+    from sendall.client.address import Address
+
+T = TypeVar("T")
+
+ServerToken = Annotated[
+    str | None,
+    typer.Option(
+        "--token", metavar="new", help="`new` makes an access token, keeps it in the data folder and says where."
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="TOML file with a table [server]; also SENDALL_CONFIG."),
+]
+Where = Annotated[
+    str, typer.Argument(metavar="ADDR|LINK", help="127.0.0.1:12345, chat.example:12345, [::1]:12345, or a link.")
+]
+Room = Annotated[str | None, typer.Option("--room", metavar="NAME", help="The room; `lobby` if nothing names one.")]
+Nick = Annotated[
+    str | None, typer.Option("--nick", metavar="NAME", help="Your name in the room; your login name if not given.")
+]
+ClientToken = Annotated[
+    str | None, typer.Option("--token", metavar="TOKEN", help="The server's access token; better in a file.")
+]
+ClientTokenFile = Annotated[
+    Path | None, typer.Option("--token-file", metavar="FILE", help="File with the server's access token.")
+]
+State = Annotated[
+    Path | None,
+    typer.Option("--state", metavar="FOLDER", help="Where your identity and what is not yet confirmed are kept."),
+]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", help="How long without any confirmation until giving up.")
+]
+
+
+def takes_server_settings(command: Callable[..., T]) -> Callable[..., T]:
+    """Give a command a flag for each field of `ServerSettings`, in place of its `**flags`."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    made = [_parameter(setting) for setting in server_settings()]
+    # Typer reads the signature, and nothing else, to know its options.
+    command.__signature__ = signature.replace(parameters=[*made, *own])  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in (*made, *own)}
+    return command
+
+
+def _parameter(setting: Setting) -> inspect.Parameter:
+    default = "" if setting.default in (None, ()) else f" [{setting.default}]"
+    option = typer.Option(
+        setting.flag,
+        metavar=_metavar(setting),
+        help=setting.help.replace("\n", " ") + default,
+        hidden=len(setting.path) > 1,  # 20 limits would hide the rest; docs/operations.md lists them
+    )
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(setting.name, kind, default=None, annotation=Annotated[str | None, option])
+
+
+def _metavar(setting: Setting) -> str:
+    if setting.default is None:
+        return "PATH"
+    if isinstance(setting.default, tuple):
+        return "A,B"
+    return "N" if isinstance(setting.default, int | float) else "commit|os" if setting.path == ("sync",) else "TEXT"
+
+
+class ServerPlan(NamedTuple):
+    """What a server is started with."""
+
+    settings: ServerSettings
+    token: bytes | None
+    is_new_token: bool
+    """The token was made for this start, and is to be kept in the data folder."""
+
+
+def server_plan(flags: Mapping[str, object], config: Path | None, token: str | None) -> ServerPlan:
+    """Return what file, environment and flags say of a server.
+
+    The file is `config`, else SENDALL_CONFIG, else `sendall.toml` in the user's folder for sendall's settings, if it
+    is there.
+
+    Raises:
+        UsageError: see `load_server_settings` and `token_from`.
+    """
+    import platformdirs
+
+    usual = platformdirs.user_config_path("sendall", appauthor=False) / "sendall.toml"
+    named = config or _path_in("SENDALL_CONFIG")
+    settings = load_server_settings(flags, os.environ, named or (usual if usual.exists() else None))
+    by_flag = settings.token_file if flags.get("token_file") else None
+    if token == NEW and by_flag is None:
+        return ServerPlan(settings, fresh_token(), is_new_token=True)
+    return ServerPlan(settings, token_from(token, by_flag, os.environ, settings.token_file), is_new_token=False)
+
+
+class Call(NamedTuple):
+    """Which server, which room, and as whom."""
+
+    address: Address
+    room: str
+    nick: str
+    token: bytes | None
+    state: Path | None
+
+
+def call_from(
+    where: str | None,
+    room: str | None,
+    nick: str | None,
+    token: str | None,
+    token_file: Path | None,
+    state: Path | None,
+) -> Call:
+    """Return what the options and the environment of a client say.
+
+    Raises:
+        UsageError: the address is none, a link and --room name two rooms, or the token cannot be used.
+    """
+    from sendall.client.address import parse_address  # its imports would make `sendall --help` slow
+
+    address = parse_address(where)
+    if room and address.room and room != address.room:
+        raise UsageError(f"the link leads to the room {address.room!r}, not to {room!r}", hint="leave --room away")
+    return Call(
+        address,
+        room or address.room or DEFAULT_ROOM,
+        nick or usual_nick(),
+        token_from(token, token_file, os.environ, _path_in("SENDALL_TOKEN_FILE")),
+        state or usual_state(),
+    )
+
+
+def usual_state() -> Path | None:
+    """Return the client's folder that SENDALL_STATE names; None for the user's own."""
+    return _path_in("SENDALL_STATE")
+
+
+def usual_nick() -> str:
+    """Return SENDALL_NICK, else the name this user is logged in under, else "?"."""
+    try:
+        return os.environ.get("SENDALL_NICK") or getpass.getuser()
+    except (KeyError, OSError, ImportError):  # no such uid in the user database, as in some containers
+        return "?"
+
+
+def _path_in(variable: str) -> Path | None:
+    text = os.environ.get(variable)
+    return Path(text).expanduser() if text else None

@@ -1,0 +1,79 @@
+"""A room without a screen: lines in, lines out, nothing redrawn. For pipes, dumb terminals and `--plain`.
+
+Messages of others go to stdout and everything else to stderr. On a terminal the few commands work;
+in a pipe every line but `exit` is text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from sendall.cli.lines import line_of, plain
+from sendall.cli.stdin import lines_of
+from sendall.cli.typed import HELP, Command, meaning
+from sendall.cli.writing import settle, write
+from sendall.client.client import Room
+from sendall.client.events import Alarm, Lost, Message
+
+
+async def converse(room: Room, timeout_s: float) -> None:
+    """Send the lines of stdin, print what others say; return at `exit` or the end of stdin, when all is confirmed.
+
+    Raises:
+        NotConfirmed, Refused, NotKnown: see `settle`.
+        SecurityAlarm: the room is not what it was.
+        BrokenPipeError: nobody reads stdout.
+    """
+    following = asyncio.create_task(_follow(room))
+    writing = asyncio.create_task(_write(room, timeout_s, is_terminal=sys.stdin.isatty()))
+    try:
+        await asyncio.wait((following, writing), return_when=asyncio.FIRST_COMPLETED)
+        # Following ends by an error only, which comes first: it is why writing waits in vain.
+        await (following if following.done() else writing)
+    finally:
+        following.cancel()
+        writing.cancel()
+        await asyncio.gather(following, writing, return_exceptions=True)
+
+
+async def _follow(room: Room) -> None:
+    is_away = False
+    async for event in room.events():
+        if isinstance(event, Alarm):
+            raise event.alarm
+        was_away, is_away = is_away, isinstance(event, Lost)
+        line = line_of(event, datetime.now().astimezone().date())
+        if line is None or (was_away and is_away):
+            continue
+        if not isinstance(event, Message):
+            print(plain(line), file=sys.stderr, flush=True)
+        elif not event.mine:
+            print(plain(line), flush=True)
+
+
+async def _write(room: Room, timeout_s: float, *, is_terminal: bool) -> None:
+    async for line in _until_exit(lines_of(sys.stdin.fileno())):
+        match meaning(line) if is_terminal or not line.strip() else line:
+            case Command.NOTHING:
+                pass
+            case Command.HELP:
+                print(HELP, file=sys.stderr)
+            case Command.SEND_HELD:
+                await room.send_held()
+            case Command.DISCARD_HELD:
+                await room.discard_held()
+            case Command():
+                print(f"-- {line.strip()} is no command; /help lists them", file=sys.stderr)
+            case text:
+                await write(room, text, timeout_s)
+    await settle(room, timeout_s)
+
+
+async def _until_exit(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    async for line in lines:
+        if line.strip() == Command.EXIT.value:
+            return
+        yield line

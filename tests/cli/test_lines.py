@@ -1,0 +1,145 @@
+"""Lines for people: events, typed lines and the state row."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from datetime import UTC, date, datetime
+
+import pytest
+
+from sendall.cli.lines import line_of, plain
+from sendall.cli.status import Status
+from sendall.cli.typed import Command, meaning
+from sendall.client import events as ev
+from sendall.errors import Code, SecurityAlarm
+
+NOON = datetime(2026, 11, 23, 12, 3, tzinfo=UTC).astimezone()
+TODAY = NOON.date()
+ADA = bytes(32)
+
+
+def message(text: str) -> ev.Message:
+    return ev.Message(1, NOON, "lobby", ADA, bytes(16), "ada", "k7qd", text, mine=False)
+
+
+def shown(event: ev.Event, today: date = TODAY) -> str:
+    line = line_of(event, today)
+    assert line is not None
+    return plain(line)
+
+
+def test_a_message_is_time_name_tag_and_text() -> None:
+    """`12:03 ada·k7qd  hello`, in local time."""
+    assert shown(message("hello")) == f"{NOON:%H:%M} ada·k7qd  hello"
+
+
+def test_an_old_message_has_its_date() -> None:
+    """What was not said today says when."""
+    assert shown(message("hello"), date(2027, 1, 1)).startswith(f"{NOON:%Y-%m-%d %H:%M} ada")
+
+
+@pytest.mark.parametrize("attack", ["\x1b[2Jgone", "a\x07\x08b", "\u202egnp", "x\r\ny", "\x9b31m", "\x1b]0;t\x07"])
+def test_foreign_text_cannot_command_the_terminal(attack: str) -> None:
+    """Whatever somebody sends becomes one line of printable text."""
+    line = shown(message(attack))
+    assert line.isprintable()
+    assert shown(ev.Notice(1, attack)).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (ev.Came(ADA, "ada"), "ada·"),
+        (ev.Went(ADA, "ada"), "went"),
+        (ev.Lost("refused", 3.0), "connection lost: refused"),
+        (ev.Back(), "connected again"),
+        (ev.ServerLost(3), "lost 3 entries"),
+        (ev.Alarm(SecurityAlarm("fork", "two histories", hint="stop")), "ALARM: two histories"),
+        (ev.Unreadable(7, "no key"), "message 7 cannot be read: no key"),
+    ],
+)
+def test_what_happens_in_a_room_is_told_in_a_line(event: ev.Event, words: str) -> None:
+    """Each event that concerns a reader has a line."""
+    assert words in shown(event)
+
+
+class Written:
+    """A message of one's own that is under way."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.written = NOON
+
+    is_confirmed = False
+
+    @property
+    def receipt(self) -> Awaitable[ev.Receipt]:
+        raise NotImplementedError
+
+
+def test_what_is_held_is_told_with_the_two_ways_to_go_on() -> None:
+    """How many lines, since when, how they begin, and both commands."""
+    line = shown(ev.Held((Written("first \x1b[2Jthing"), Written("second"))))
+    assert line == (
+        f'-- 2 lines written {NOON:%Y-%m-%d %H:%M} and never confirmed, beginning "first thing": '
+        "/send-held sends, /discard-held drops"
+    )
+
+
+def test_what_was_given_up_is_told_with_its_beginning() -> None:
+    """A refused line names the reason; one of unknown fate names the commands; long ones are cut."""
+    refused = shown(ev.GivenUp(Written("x" * 100), Code.TOO_BIG))
+    assert refused == f'-- not accepted (too_big), though it may still appear: "{"x" * 39}…"'
+    assert shown(ev.InDoubt(Written("hi"))).startswith('-- not known whether it arrived: "hi"')
+
+
+def test_presence_and_pace_are_no_lines() -> None:
+    """Counts and pacing belong to the state row; they would drown the conversation."""
+    assert line_of(ev.Presence(3), TODAY) is None
+    assert line_of(ev.SlowDown(1.0), TODAY) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "means"),
+    [
+        ("hello", "hello"),
+        ("  indented", "  indented"),
+        ("exit", Command.EXIT),
+        (" exit ", Command.EXIT),
+        ("exit now", "exit now"),
+        ("", Command.NOTHING),
+        ("   ", Command.NOTHING),
+        ("/help", Command.HELP),
+        ("/send-held", Command.SEND_HELD),
+        ("/discard-held", Command.DISCARD_HELD),
+        ("/etc/passwd", Command.UNKNOWN),
+        ("/", Command.UNKNOWN),
+        ("//etc/passwd", "/etc/passwd"),
+    ],
+)
+def test_a_typed_line_has_one_meaning(typed: str, means: Command | str) -> None:
+    """Only whole lines are commands, and a doubled slash sends one."""
+    assert meaning(typed) == means
+
+
+def test_the_state_row_counts_down_while_away() -> None:
+    """Kind and count while connected; reason, seconds and what waits while away; and back again."""
+    status = Status("lobby", "OPEN · the server can read this")
+    status.note(ev.Presence(3), 0.0)
+    assert status.row(0.0, 0) == "lobby · 3 here · OPEN · the server can read this"
+    status.note(ev.Lost("no answer", 4.0), 10.0)
+    assert status.is_away
+    assert status.row(10.5, 0) == "connection lost · trying again in 4 s"
+    assert status.row(12.5, 2).endswith("trying again in 2 s · 2 lines kept")
+    assert status.row(14.0, 1).endswith("trying again · 1 line kept")
+    status.note(ev.Back(), 15.0)
+    assert status.row(15.0, 0).startswith("lobby · 3 here")
+
+
+def test_the_state_row_says_that_the_server_asks_for_a_slower_pace() -> None:
+    """Pacing is shown while it lasts and something waits."""
+    status = Status("lobby", "OPEN")
+    status.note(ev.SlowDown(2.0), 0.0)
+    assert "slower pace, 5 lines to go" in status.row(1.0, 5)
+    assert "slower" not in status.row(1.0, 0)
+    assert "slower" not in status.row(3.0, 5)
