@@ -14,7 +14,6 @@ from pathlib import Path
 from sendall.errors import LogError
 from sendall.log.roomlog import FolderInUse
 
-
 LOCK_FILE = "lock"
 
 
