@@ -76,6 +76,14 @@ def filled(bench: Bench, pen: Pen, name: str = "ops") -> RoomLog:
     return log
 
 
+def prunable(bench: Bench, pen: Pen, name: str = "ops") -> RoomLog:
+    """As `filled`, with a checkpoint of all of it: retention never goes beyond that."""
+    log = filled(bench, pen, name)
+    log.checkpoint(Checkpoint(len(pen.records), b"state"))
+    bench.settle()
+    return log
+
+
 class LogContract:
     """Derive from this, and define the fixture `bench` and `make_bench` for the stateful test."""
 
@@ -297,7 +305,7 @@ class LogContract:
         pen.write(5)
         pen.write(2, control=True)
         pen.write(6)
-        log = filled(bench, pen)
+        log = prunable(bench, pen)
         bench.store.retain([ROOM], retention, now_ms=pen.time_ms)
         bench.settle()
         for _ in range(2):
@@ -314,7 +322,7 @@ class LogContract:
         pen.write(4)
         pen.write(1, control=True)
         pen.write(4)
-        log = filled(bench, pen)
+        log = prunable(bench, pen)
         bench.store.retain([ROOM], KEEP_ALL._replace(max_count=1), now_ms=0)
         bench.settle()
         assert log.extent.first == 9
@@ -334,7 +342,7 @@ class LogContract:
         """With every message pruned `first` is the end's successor, and what is appended then is kept."""
         pen = Pen()
         pen.write(6)
-        log = filled(bench, pen)
+        log = prunable(bench, pen)
         bench.store.retain([ROOM], KEEP_ALL._replace(max_count=0), now_ms=0)
         bench.settle()
         bench.restart()
@@ -344,17 +352,34 @@ class LogContract:
         log.append(pen.write(2))
         bench.settle()
         assert log.read(1, ALL) == pen.records[6:]
+        log.checkpoint(Checkpoint(8, b"state"))
+        bench.settle()
         bench.store.retain([ROOM], KEEP_ALL._replace(max_count=1), now_ms=0)
         bench.settle()
         assert log.read(0, ALL) == [pen.records[0], pen.records[7]]
         assert (log.extent, log.h_at(6)) == (Extent(8, 8, pen.records[6].h), None)
+
+    def test_retention_stays_behind_the_newest_checkpoint(self, bench: Bench) -> None:
+        """The numbers of pruned messages live on in a checkpoint alone: what is behind it stays, whatever its age."""
+        pen = Pen()
+        log = bench.store.create(ROOM, "")
+        log.append(pen.write(8))
+        bench.settle()
+        bench.store.retain([ROOM], KEEP_ALL._replace(max_count=0), now_ms=0)
+        bench.settle()
+        assert log.extent.first == 1
+        log.checkpoint(Checkpoint(5, b"state"))
+        bench.settle()
+        bench.store.retain([ROOM], KEEP_ALL._replace(max_count=0), now_ms=0)
+        bench.settle()
+        assert log.extent.first == 6
 
     def test_one_pass_drops_a_tenth_or_a_thousand(self, bench: Bench) -> None:
         """A clock that jumps ahead cannot empty a room at once: 1,000 messages go, or a tenth, whichever is more."""
         pens = Pen(ROOM), Pen(OTHER)
         pens[0].write(1_501, size=168)
         pens[1].write(12_001, size=168)
-        logs = [filled(bench, pen) for pen in pens]
+        logs = [prunable(bench, pen) for pen in pens]
         bench.store.retain([ROOM, OTHER], KEEP_ALL._replace(max_age_ms=0), now_ms=1 << 45)
         bench.settle()
         assert [log.extent.first for log in logs] == [1_002, 1_202]
@@ -367,7 +392,7 @@ class LogContract:
         pen, other = Pen(ROOM), Pen(OTHER)
         pen.write(5)
         other.write(5)
-        log, spared = filled(bench, pen), filled(bench, other)
+        log, spared = prunable(bench, pen), prunable(bench, other)
         bench.store.retain([ROOM], Retention(max_age_ms=3, max_bytes=800, max_count=4), now_ms=pen.time_ms)
         bench.settle()
         assert log.read(0, ALL) == pen.records
@@ -440,10 +465,15 @@ class Model(RuleBasedStateMachine):
         self.bench.store.retain([ROOM], Retention(age_ms, size, count), self.pen.time_ms)
         self.bench.settle()
         messages = [r for r in self.durable if r.entry[1] < 0x10 and r.seq not in self.gone]
-        while messages and (
-            len(messages) > count
-            or sum(len(r.entry) for r in messages) > size
-            or self.pen.time_ms - messages[0].time_ms > age_ms
+        last = self.checkpoint.seq if self.checkpoint else 0
+        while (
+            messages
+            and messages[0].seq <= last
+            and (
+                len(messages) > count
+                or sum(len(r.entry) for r in messages) > size
+                or self.pen.time_ms - messages[0].time_ms > age_ms
+            )
         ):
             self.gone.add(messages.pop(0).seq)
 

@@ -106,6 +106,8 @@ def test_a_power_cut_never_takes_a_control_entry() -> None:
 def test_what_was_pruned_stays_pruned_after_a_crash() -> None:
     """The survivor's extent is that of the store that crashed."""
     bench, _ = written((8, False))
+    bench.store.open(ROOM).checkpoint(Checkpoint(8, b"state"))
+    bench.settle()
     bench.store.retain([ROOM], KEEP_ALL._replace(max_count=2), now_ms=0)
     bench.settle()
     extent = bench.store.open(ROOM).extent

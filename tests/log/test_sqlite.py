@@ -23,7 +23,7 @@ from sendall.log.database import SEQ_BITS, failure
 from sendall.log.roomlog import Checkpoint, Damaged, FolderInUse, Record, RoomLog
 from sendall.log.sqlite import FILE_NAME, SqliteStore
 from sendall.log.writer import Sync
-from tests.log.contract import ALL, KEEP_ALL, OTHER, ROOM, Bench, LogContract, Pen
+from tests.log.contract import ALL, KEEP_ALL, OTHER, ROOM, Bench, LogContract, Pen, prunable
 
 BASE = 1 << SEQ_BITS
 """The row id of seq 0 of the first room."""
@@ -370,8 +370,7 @@ def test_a_damaged_control_entry_is_not_served_alone_either(bench: SqliteBench) 
     pen.write(5)
     pen.write(1, control=True)
     pen.write(5)
-    bench.store.create(ROOM, "").append(pen.records)
-    bench.settle()
+    prunable(bench, pen)
     bench.store.retain([ROOM], KEEP_ALL._replace(max_count=1), now_ms=0)
     bench.settle()
     bench.store.close()

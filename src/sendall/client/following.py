@@ -157,7 +157,7 @@ class Following:
             return
         verdict = state.judge(entry)
         if state.is_late and verdict is Verdict.OK and entry.type == EntryType.MESSAGE:
-            verdict = self._judge_late(entry)
+            verdict = self._judge_late(entry, seq)
         if self._restart_due is not None:
             self._check_restart(entry, seq, verdict)
         if verdict is not Verdict.OK:
@@ -230,11 +230,11 @@ class Following:
         hint = "nothing is sent in this room any more; compare with the others by another way"
         self._listener.heard_alarm(SecurityAlarm("fork", sentence, hint=hint))
 
-    def _judge_late(self, entry: Entry) -> Verdict:
+    def _judge_late(self, entry: Entry, seq: int) -> Verdict:
         # Of a session whose entries were skipped, n > the last one seen is enough; the state knows them no more.
         if entry.n <= self._early_last.get((entry.sender, entry.session), -1):
             return Verdict.REPLAY
-        self.history.saw_first(entry)
+        self.history.saw_first(entry, seq)
         return Verdict.OK
 
     def _control(self, entry: Entry, seq: int, time_ms: int, h: bytes) -> None:

@@ -42,7 +42,8 @@ class History:
         self._seqs: list[int] = []  # ascending, with their values in _values
         self._values: dict[int, bytes] = {}
         self._epochs: list[tuple[int, int]] = []  # (seq of the epoch entry, e), ascending
-        self._first_n: OrderedDict[tuple[int, bytes, bytes], int] = OrderedDict()
+        # (n, seq) of the lowest message known, by (epoch, sender, session).
+        self._first_n: OrderedDict[tuple[int, bytes, bytes], tuple[int, int]] = OrderedDict()
         self._lowest: int | None = None  # of what was judged or paged: lower seqs are looked at for repetitions
         self._asked: Read | None = None
         self._page: Page | None = None
@@ -66,9 +67,9 @@ class History:
         if (seq, e) not in self._epochs:
             self._epochs.append((seq, e))
 
-    def saw_first(self, entry: Entry) -> None:
+    def saw_first(self, entry: Entry, seq: int) -> None:
         """A late reader saw a message: of a session it did not know, this is the lowest n it may ever show."""
-        self._first_n.setdefault((entry.epoch, entry.sender, entry.session), entry.n)
+        self._first_n.setdefault((entry.epoch, entry.sender, entry.session), (entry.n, seq))
         if len(self._first_n) > MAX_SESSIONS:
             self._first_n.popitem(last=False)
 
@@ -87,6 +88,11 @@ class History:
 
     # -- asking -------------------------------------------------------------------------------
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether a page is under way, also one that nobody waits for any more."""
+        return self._asked is not None
+
     def ask(self, q: int, rid: int, before: int, limit: int, known: bytes | None) -> Read | None:
         """Return the request for about `limit` entries before seq `before`; None if there can be none.
 
@@ -103,18 +109,17 @@ class History:
         self._asked = Read(q=q, rid=rid, from_=from_, to=self._seqs[at])
         return self._asked
 
-    def page(self, frame: Page) -> bool:
-        """Take the head of the answer; return whether the page is already complete (nothing is left there).
+    def page(self, frame: Page) -> None:
+        """Take the head of the answer.
 
         Raises:
-            Malformed: not the answer to what was asked.
+            Malformed: not the answer to what was asked. An empty page is none: paging would never end.
         """
         asked = self._asked
-        fits = asked is not None and frame.q == asked.q and frame.to == asked.to and frame.from_ >= asked.from_
+        fits = asked is not None and frame.q == asked.q and asked.from_ <= frame.from_ <= frame.to == asked.to
         if not fits or self._page is not None:
             raise Malformed("a page that was not asked for")
         self._page = frame
-        return frame.from_ > frame.to
 
     def declined(self, q: int) -> bool:
         """The server refused request `q`; return whether it was for a page."""
@@ -143,8 +148,6 @@ class History:
         page, entries = self._page, self._entries
         assert page is not None
         self.disconnected()
-        if page.from_ > page.to:
-            return PageRead(page.q, page.from_, [])
         h = bytes(page.h)
         for seq, time_ms, raw in entries:
             h = link(h, seq, time_ms, raw)
@@ -169,12 +172,15 @@ class History:
         signed = signed_context(self._room_id, raw[:-SIGNATURE_SIZE])
         if not verify(entry.sender, signed, raw[-SIGNATURE_SIZE:]):
             return None
-        if self._lowest is None or seq < self._lowest:  # going down, the numbers of a session only descend
+        if self._lowest is None or seq < self._lowest:
+            # Going down, the numbers of a session only descend; the same message at its own seq is no repetition.
             number = (entry.epoch, entry.sender, entry.session)
-            if entry.n >= self._first_n.get(number, entry.n + 1):
+            n, at = self._first_n.get(number, (entry.n + 1, seq + 1))
+            if (entry.n >= n) != (seq >= at):
                 self.refused.add(seq)
                 return None
-            self._first_n[number] = entry.n
+            if seq < at:
+                self._first_n[number] = (entry.n, seq)
         return entry
 
     def _epoch_at(self, seq: int) -> int:

@@ -67,6 +67,11 @@ class Reader:
         while len(self._waiting) > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
             self._tell_next()
 
+    def forget_after(self, seq: int) -> None:
+        """Forget what waits for its key and was taken back by a restart."""
+        self._waiting = deque(waiting for waiting in self._waiting if waiting[0] <= seq)
+        self._waiting_bytes = sum(len(entry.raw) for _, _, entry in self._waiting)
+
     def release(self) -> None:
         """Tell what waited, as far as keys are there, or can come no more: a newer grant left them out."""
         keys = self.keys

@@ -8,6 +8,8 @@ Source: docs/protocol.md, "Exactly once" and "Connection".
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from sendall.client import events as ev
 from sendall.client.beginning import Beginning
 from sendall.client.following import Following
@@ -135,6 +137,7 @@ class RoomFollower:
             self._reader.show_from, self._reader.show_since_ms = self._beginning.shown(ok.last)
         if not self.log.subscribed(ok):
             self.keys.forget_after(self.log.state.epoch)
+            self._reader.forget_after(self.log.state.seq)
             return False
         self.rid = ok.rid
         self._want_at = now + WANT_EVERY_S
@@ -190,6 +193,8 @@ class RoomFollower:
                 self._was_told_of_loss = False
             case Genesis() | RoleChange() | None:
                 pass
+            case never:
+                assert_never(never)
         if early:
             self._check_early_end()
 
@@ -263,7 +268,8 @@ class RoomFollower:
 
     @property
     def can_page(self) -> bool:
-        return self.rid is not None and self.log.has_begun
+        """Whether a page can be asked for now: not before the beginning was read, nor while one is under way."""
+        return self.rid is not None and self.log.has_begun and not self.log.history.is_asked
 
     def ask_page(self, q: int, before: int, limit: int) -> bool:
         """Ask for a page of entries before seq `before`, for `pages`; False if there can be none now."""
@@ -276,8 +282,7 @@ class RoomFollower:
 
     def paged(self, frame: f.Page) -> None:
         """Take the head of a page. Raises Malformed: it was not asked for."""
-        if self.log.history.page(frame):
-            self._finish_page()
+        self.log.history.page(frame)
 
     def could_not_page(self, q: int, refused: Refused) -> None:
         """The server declined request `q`, if it was for a page of this room."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from operator import attrgetter
 
 from sendall.errors import LogError
@@ -56,7 +56,9 @@ class MemoryRoomLog:
         """Make one retention pass."""
         messages = [Message(r.seq, r.time_ms, len(r.entry)) for r in self._records if not is_control(r.entry)]
         held = Holding(len(messages), sum(message.size for message in messages))
-        if going := surplus(islice(messages, pass_limit(len(messages))), held, retention, now_ms):
+        upto = self._checkpoints[-1].seq if self._checkpoints else 0
+        oldest = takewhile(lambda message: message.seq <= upto, islice(messages, pass_limit(len(messages))))
+        if going := surplus(oldest, held, retention, now_ms):
             self._records = [r for r in self._records if r.seq > going.seq or is_control(r.entry)]
             self._pruned = going.seq
 

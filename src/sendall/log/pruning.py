@@ -63,21 +63,23 @@ def _slice(
 ) -> tuple[Pruned | None, int]:
     """Prune one slice; return what went and how many more messages the pass may drop."""
     connection.execute("BEGIN IMMEDIATE")
-    pruned, messages, size = connection.execute(
-        "SELECT pruned, messages, message_bytes FROM rooms WHERE number = ?", (room,)
+    pruned, messages, size, checkpoint = connection.execute(
+        "SELECT pruned, messages, message_bytes, checkpoint FROM rooms WHERE number = ?", (room,)
     ).fetchone()
     allowed = pass_limit(messages) if limit is None else limit
-    with closing(_oldest(connection, room, pruned, min(allowed, SLICE_ROWS))) as oldest:
+    with closing(_oldest(connection, room, pruned, checkpoint, min(allowed, SLICE_ROWS))) as oldest:
         going = surplus(oldest, Holding(messages, size), retention, now_ms)
     done = _drop(connection, room, pruned, going) if going else None
     connection.execute("COMMIT")
     return done, allowed - going.messages if going else 0
 
 
-def _oldest(connection: sqlite3.Connection, room: int, pruned: int, limit: int) -> Generator[Message, None, None]:
+def _oldest(
+    connection: sqlite3.Connection, room: int, pruned: int, checkpoint: int, limit: int
+) -> Generator[Message, None, None]:
     base = room << SEQ_BITS
     taken = 0
-    with closing(connection.execute(_OLDEST, (base + pruned + 1, base + (1 << SEQ_BITS) - 1, limit))) as rows:
+    with closing(connection.execute(_OLDEST, (base + pruned + 1, base + checkpoint, limit))) as rows:
         for id_, time_ms, size in rows:
             yield Message(id_ - base, time_ms, size)
             taken += size

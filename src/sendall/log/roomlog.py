@@ -216,6 +216,7 @@ class Store(Protocol):
     def retain(self, room_ids: Iterable[bytes], retention: Retention, now_ms: int) -> None:
         """Queue a pruning pass over these rooms: messages only, oldest first, never a control entry.
 
+        Never beyond a room's newest durable checkpoint: the numbers of what goes live on in it alone.
         One pass drops at most a tenth of a room's messages or 1,000, whichever is more, so that a
         clock that jumps cannot empty a room; bounded transactions keep commits waiting <= 100 ms.
         Does nothing while the pass before is still under way.

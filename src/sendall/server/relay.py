@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from typing import assert_never
 
 from sendall.config import ServerSettings
 from sendall.errors import CloseCode, Code, LogError
@@ -105,6 +106,8 @@ class Relay:
                     connection.leave(*connection.rooms[rid])
             case f.Want(rid=rid):
                 self._want(connection, rid, now)
+            case never:
+                assert_never(never)
 
     def _want(self, connection: Connection, rid: int, now: float) -> None:
         room, reader = connection.rooms.get(rid, (None, None))
@@ -247,11 +250,18 @@ class Relay:
             for connection in self.connections:
                 if room.rid in connection.rooms:
                     self.grants.put(connection, room)
-        if not was_founded:
+        if not was_founded and room.is_founded:
             for connection, sub in self._waiting.pop(room, ()):
                 if not connection.is_closed:
-                    self._begin(connection, room, sub)
+                    self._begin_late(connection, room, sub)
         self.release(room, self.clock())
+
+    def _begin_late(self, connection: Connection, room: Room, sub: f.Sub) -> None:
+        try:
+            self._begin(connection, room, sub)
+        except LogError as error:
+            # Not passed on: the log has the other rooms of this commit to tell.
+            connection.end_unserved(error)
 
     def release(self, room: Room, now: float) -> None:
         """Let the writers that waited for the disk or the readers go on, if there is room again."""
@@ -353,6 +363,8 @@ class Relay:
 
     def finish(self) -> None:
         """Queue what was accepted and the checkpoints; accept nothing more. The store is closed next."""
+        if self.store.unclean and not self.is_broken:
+            self.rooms.load_all()  # a clean end would take their restart entries from those not visited yet
         for room in self.rooms:
             self._commit(room, checkpoint=True)
         self.store.flush()

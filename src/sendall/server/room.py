@@ -83,6 +83,8 @@ class Room:
         self.tape = Tape(limits.tape_bytes)
         self.audience = Audience(log.extent.last)
         self.presence = Presence(rid, limits.presence_ids)
+        self.begins = 1
+        """The genesis, or the restart entry of this run: a reader who missed it would miss a lost tail."""
         self.cards: dict[bytes, tuple[object, bytes]] = {}
         """By identity: whose connection sent the latest card, and the card as a WebSocket message."""
         self.pending_bytes = 0
@@ -105,8 +107,8 @@ class Room:
 
     @property
     def is_founded(self) -> bool:
-        """Whether its genesis is durable: only then may anybody be told of the room."""
-        return self.audience.sent > 0
+        """Whether its beginning in this run is durable: only then may anybody be told of the room."""
+        return self.audience.sent >= self.begins
 
     # -- loading ------------------------------------------------------------------------------
 
@@ -124,7 +126,7 @@ class Room:
         self.window.put(state.seq, state.h)
         while state.seq < last:
             records = log.read(state.seq, _LOAD_BYTES)
-            if not records or records[0].seq != state.seq + 1:
+            if not _is_dense(records, state.seq):
                 raise self._damaged(state.seq + 1, "entries after the checkpoint are missing")
             for record in records:
                 # Judged when it was accepted, and since then kept by the chain: taken as it is.
@@ -308,13 +310,11 @@ class Room:
         return Place(first, last, at, self._h_from(at))
 
     def _h_from(self, seq: int) -> bytes:
-        h = self.h_at(seq)
-        if h is not None:
-            return h
         extent = self.log.extent
-        if seq != extent.first - 1:
+        h = extent.h_before_first if seq == extent.first - 1 else self.h_at(seq)
+        if h is None:
             raise Pruned
-        return extent.h_before_first
+        return h
 
     def early_control(self, after: int, upto: int) -> list[Chunk]:
         """Return the control entries in (after, upto], framed for a reader who comes late."""
@@ -331,9 +331,9 @@ class Room:
         while count > 0:
             records = self.log.read(to - count, PAGE_BYTES, to)
             if records and records[-1].seq == to:
-                if not _is_dense(records, to - count):
-                    return None
-                h = self._h_from(records[0].seq - 1)
+                h = self.h_at(to - count)
+                if h is None or not _is_dense(records, to - count):
+                    return None  # just now: the log deletes before it says so
                 return records[0].seq, to, h, self._framed(records)
             count //= 2
         return None

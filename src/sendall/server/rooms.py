@@ -108,6 +108,13 @@ class Rooms:
                     self._load(room_id)
                 return
 
+    def load_all(self) -> None:
+        """Load every room that can be."""
+        for room_id in self._ids.values():
+            if room_id not in self._loaded and room_id not in self._damaged:
+                with suppress(LogError):  # said and remembered
+                    self._load(room_id)
+
     def reopen(self, store: Store) -> list[Room]:
         """Go on with a log that was opened anew; return the rooms that are no longer served.
 
@@ -137,14 +144,15 @@ class Rooms:
             room_log = self._store.open(room_id)
             room = self._new(room_log)
             room.load()
+            self._authority.open_room(room_log)
         except LogError as error:
             self._damaged[room_id] = error
             log.error("! room %s cannot be served: %s", room_id.hex()[:8], error)
             raise
         self._loaded[room_id] = room
-        self._authority.open_room(room_log)
         if self._store.unclean:
             room.accept_own(self._authority.restart(room.state), self._wall_ms())
+            room.begins = room.state.seq
             self._touch(room)
         if not self._authority.has_key(room.state) or room.is_epoch_over(self._wall_ms()):
             self.begin_epoch(room)
