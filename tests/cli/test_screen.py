@@ -5,16 +5,17 @@ tmux shows the screens; without it these tests are skipped, and say so.
 
 from __future__ import annotations
 
-import asyncio
 import signal
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from sendall import connect
+from sendall.client.keyring import Keyring
 from sendall.client.keys import write_message
+from sendall.client.outbox_store import OutboxFile
+from sendall.node import read_server_pk
 from tests.cli.programs import HAS_TMUX, SENDALL, Server, Terminal, Tmux, free_port, home_of, run, tmux_in
 
 Home = dict[str, str]
@@ -54,13 +55,13 @@ def test_an_arriving_message_never_tears_the_line_being_typed(
         run(bob, "send", server.address, "--nick", "bob", text="".join(f"said {n}\n" for n in range(60))).returncode
         == 0
     )
-    screen = tmux.see("ada", "  said 59")
+    screen = tmux.see("ada", "  said 59", "> half a thou")
     assert last_rows(screen, 2)[0] == "> half a thou"
     assert screen.count("half a thou") == 1
     said = [row.partition("  ")[2] for row in screen.splitlines() if "  said " in row]
     assert said == [f"said {n}" for n in range(60 - len(said), 60)]
     tmux.type("ada", "ght", "Enter")
-    screen = tmux.see("ada", "ada·", "  half a thought")
+    screen = tmux.see("ada", "ada·", "  half a thought", "\n>\n")
     assert last_rows(screen, 2)[0] == ">"
 
 
@@ -110,17 +111,16 @@ def test_lines_typed_while_away_are_sent_once_in_order(home: Home, server: Serve
 
 
 def leave_behind(server: Server, home: Home, text: str) -> None:
-    """Write a line an hour ago and never get it confirmed: what a crash leaves in the outbox."""
-
-    async def write() -> None:
-        async with connect(server.address, nick="ada", state=Path(home["XDG_DATA_HOME"]) / "sendall" / "client") as me:
-            room = await me.join("lobby")
-            server.signal(signal.SIGSTOP)
-            hour_ago = datetime.now(UTC) - timedelta(hours=1)
-            room.follower.outbox.write(write_message(text, "ada"), int(hour_ago.timestamp() * 1000))
-        server.signal(signal.SIGCONT)
-
-    asyncio.run(write())
+    """Write a line an hour ago that was never sent: what a crash leaves in the outbox."""
+    server_pk = read_server_pk(server.data)
+    assert server_pk is not None
+    keyring = Keyring(Path(home["XDG_DATA_HOME"]) / "sendall" / "client")
+    outbox = OutboxFile(keyring.folder)
+    now_ms = time.time_ns() // 1_000_000
+    lane = outbox.lane(server_pk, keyring.identity().pk, "lobby", now_ms)
+    lane.put(write_message(text, "ada"), now_ms - 3_600_000)
+    lane.close()
+    outbox.close()
 
 
 @needs_tmux

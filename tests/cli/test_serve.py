@@ -66,6 +66,17 @@ def test_a_new_token_is_made_kept_and_demanded(home: Home, tmp_path: Path) -> No
         assert (warned.returncode, warned.stderr[:9]) == (0, "warning: ")
 
 
+def test_a_token_of_the_environment_is_not_taken_for_one_of_a_file(home: Home, tmp_path: Path) -> None:
+    """The lines for others name a file only if the token that is demanded came from it."""
+    file = tmp_path / "other token"
+    file.write_text("what the settings name, and a variable overrules")
+    named = home | {"SENDALL_TOKEN_FILE": str(file)}
+    with Server(named | {"SENDALL_TOKEN": "a token of the environment"}, tmp_path / "d") as server:
+        assert "--token-file FILE\n" in server.banner
+    with Server(named, tmp_path / "d") as server:
+        assert f"--token-file {file}\n" in server.banner
+
+
 def test_a_weak_token_does_not_start_a_server(home: Home, tmp_path: Path) -> None:
     """Refused with the reason before anything is made."""
     done = run(home | {"SENDALL_TOKEN": "letmein"}, "serve", "--port", "0", "--data", str(tmp_path / "data"))

@@ -12,10 +12,24 @@ from sendall.crypto.grants import seal_grant
 from sendall.crypto.identity import Identity
 from sendall.crypto.primitives import RsaKey
 from sendall.protocol import frames as f
+from sendall.protocol.room import Verdict
 from tests.client.worlds import MemoryOutboxStore, new_session
 from tests.tools.scribe import Line, Scribe
 
 EVE = Identity(b"e" * 32)
+
+
+def lose(scribe: Scribe, to: int) -> Scribe:
+    """Return the server as it is after it lost everything beyond `to` and said so."""
+    after = Scribe(scribe._seed, scribe.name)
+    after.keys = dict(scribe.keys)
+    after.steward_session = b"another steward!"
+    after.sessions = {id_pk: session[::-1] for id_pk, session in scribe.sessions.items()}
+    for line in scribe.lines[:to]:
+        after.log(line.entry)
+    assert [line.h for line in after.lines] == [line.h for line in scribe.lines[:to]]
+    assert after.log(after.restart()) is Verdict.OK
+    return after
 
 
 class Scribed:

@@ -66,6 +66,7 @@ def test_an_address_means_a_host_a_port_and_whether_tls(text: str | None, host: 
         "https://[::1",
         "https:///#abc",
         "https://host/#abc",
+        "https://host/#" + "A" * 42 + "!",
         "https://host/#" + "A" * 43 + "/%ff",
         "https://host/#" + "A" * 43 + "/a%0ab",
     ],

@@ -53,6 +53,12 @@ def test_a_nick_is_short_and_never_empty(raw: str) -> None:
     assert len(nick.encode()) <= MAX_NICK * 16
 
 
+def test_a_long_nick_is_cut_and_its_marks_with_it() -> None:
+    """Of a name that is too long the first 32 characters are shown; a mark is none, and stays with its character."""
+    assert safe_nick("ab" * MAX_NICK) == "ab" * (MAX_NICK // 2)
+    assert safe_nick("x\u0323" * (MAX_NICK + 1)) == "x\u0323" * MAX_NICK
+
+
 def test_a_nick_cannot_tower_over_its_line() -> None:
     """Marks on one character are limited to two."""
     assert safe_nick("a" + "\u0301\u0302\u0303\u0304" * 9) == unicodedata.normalize("NFKC", "a\u0301") + "\u0302\u0303"

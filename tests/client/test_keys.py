@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from sendall.client.keys import MAX_CANDIDATES, EpochKeys, Unreadable, read_plaintext, write_message
+from sendall.client.keys import MAX_CANDIDATES, MAX_EARLY_EPOCHS, EpochKeys, Unreadable, read_plaintext, write_message
 from sendall.crypto.grants import seal_grant
 from sendall.crypto.sealing import commitment
 from tests.conftest import RsaPool
@@ -76,6 +77,16 @@ def test_a_restart_takes_keys_back(rsa_pool: RsaPool) -> None:
     assert keys.opener(2) is None
 
 
+def test_forged_epochs_that_come_early_are_bounded(rsa_pool: RsaPool) -> None:
+    """Keys of 1,024 epochs that no entry names leave no place for more, and none is lost: it is granted again."""
+    keys = EpochKeys(ROOM, ME, rsa_pool[0])
+    keys.take_grant(grant_of(rsa_pool, {e: b"x" * 32 for e in range(2, 2 + MAX_EARLY_EPOCHS)}))
+    right = grant_of(rsa_pool, {1: b"k" * 32})
+    assert keys.take_grant(right) == []
+    assert not keys.committed(1, commitment(b"k" * 32, ROOM, 1))
+    assert keys.take_grant(right) == [1]
+
+
 @pytest.mark.parametrize(
     "plaintext",
     [
@@ -105,6 +116,12 @@ def test_what_is_no_json_object_of_the_protocol_is_unreadable(plaintext: bytes) 
     """Invalid UTF-8, a byte order mark, NaN, great numbers, non-objects and nesting bombs end alike."""
     with pytest.raises(Unreadable):
         read_plaintext(plaintext)
+
+
+def test_what_every_client_can_hold_is_read_as_it_is() -> None:
+    """Truth, nothing, fractions, nesting and the greatest integers of JavaScript are content like any other."""
+    value = [True, False, None, 0.5, 2**53 - 1, 1 - 2**53, {"y": [{}, "z"]}]
+    assert read_plaintext(msgspec.json.encode({"x": value, "y": True})) == {"x": value, "y": True}
 
 
 def test_the_last_of_two_equal_names_counts() -> None:

@@ -237,6 +237,21 @@ def test_rule_7_giving_up_ends_the_session(bench: Bench, code: Code) -> None:
     assert [row.plaintext for row in bench.store.rows()] == [b"c"]
 
 
+def test_rule_7_what_a_dead_program_may_not_say_ends_only_its_own_session(bench: Bench) -> None:
+    """Giving up what was taken over leaves this program its session, and what it writes goes out."""
+    bench.write("old")
+    [old] = bench.flush()
+    after = bench.crash()
+    session = after.outbox.session
+    after.write("new")
+    assert after.flush() == [old]
+    after.refuse(old, Code.FORBIDDEN)
+    assert [type(outcome) for outcome in after.outcomes()] == [Refused]
+    [new] = after.flush()
+    assert texts([new]) == ["new"]
+    assert (parse(new).session, parse(new).n) == (session, 0)
+
+
 def test_rule_7_a_gap_is_filled_by_the_same_bytes(bench: Bench) -> None:
     """After `gap`, everything from the first that is open is sent again, once the refusals have ceased."""
     bench.write("a", "b", "c")

@@ -13,7 +13,7 @@ from sendall.errors import Code, Malformed, Refused, SecurityAlarm
 from sendall.protocol import frames as f
 from sendall.protocol.entry import EntryType, Genesis, Kind, Role, parse
 from sendall.protocol.room import Verdict
-from tests.client.scribed import EVE, Scribed
+from tests.client.scribed import EVE, Scribed, lose
 from tests.conftest import RsaPool
 from tests.tools.scribe import Scribe
 
@@ -359,8 +359,9 @@ def test_a_hidden_authority_entry_is_found_out(scribe: Scribe, reader: Scribed) 
     assert reader.kinds(ev.Unreadable)
 
 
-def test_a_message_of_a_skipped_stretch_cannot_be_replayed(scribe: Scribe, reader: Scribed) -> None:
-    """Of a session known before the skip, a number it had already counts as a repetition."""
+@pytest.mark.parametrize("from_", [9, 10])
+def test_a_message_of_a_skipped_stretch_cannot_be_replayed(scribe: Scribe, reader: Scribed, from_: int) -> None:
+    """Of a session known before the skip, a number it had already is a repetition, also as the first thing heard."""
     for i in range(4):
         scribe.say(f"m{i}")
     reader.begin()
@@ -368,12 +369,12 @@ def test_a_message_of_a_skipped_stretch_cannot_be_replayed(scribe: Scribe, reade
     for i in range(4, 8):
         scribe.say(f"m{i}")
     replayed = scribe.lines[3].entry
-    reader.subok(from_=9)
-    reader.read(scribe.lines[9:10])
+    reader.subok(from_=from_)
+    reader.read(scribe.lines[from_:10])
     scribe.log(replayed)
     reader.read_rest()
-    assert [type(e) for e in reader.told[4:]] == [ev.Message, ev.Unreadable]
-    assert reader.texts == ["m0", "m1", "m2", "m3", "m7"]
+    assert isinstance(reader.told[-1], ev.Unreadable)
+    assert reader.texts == ["m0", "m1", "m2", "m3", "m7"][: 14 - from_]
 
 
 def test_a_cut_amid_a_late_beginning_begins_it_again(scribe: Scribe, reader: Scribed) -> None:
@@ -391,18 +392,6 @@ def test_a_cut_amid_a_late_beginning_begins_it_again(scribe: Scribe, reader: Scr
 
 
 # -- restarts ------------------------------------------------------------------------------------------
-
-
-def lose(scribe: Scribe, to: int) -> Scribe:
-    """The server as it is after it lost everything beyond `to` and said so."""
-    after = Scribe("client room")
-    after.keys = dict(scribe.keys)
-    after.steward_session = b"another steward!"
-    for line in scribe.lines[:to]:
-        after.log(line.entry)
-    assert [line.h for line in after.lines] == [line.h for line in scribe.lines[:to]]
-    assert after.log(after.restart()) is Verdict.OK
-    return after
 
 
 def test_a_reader_goes_back_to_the_cut_and_says_how_much_was_lost(scribe: Scribe, reader: Scribed) -> None:
@@ -637,6 +626,23 @@ def test_a_card_names_who_came(scribe: Scribe, reader: Scribed) -> None:
     reader.collect()
     assert reader.kinds(ev.Went) == [ev.Went(scribe.ada.pk, "ada")]
     assert reader.room.people.count == 3
+
+
+def test_the_refusal_of_a_signal_does_not_touch_the_message_of_its_number(scribe: Scribe, reader: Scribed) -> None:
+    """Signals and messages are numbered apart: what became of a typing note says nothing of what was written."""
+    reader.begin()
+    [entry] = own(reader, "mine")
+    sealed = parse(entry)
+
+    def refuse(type_: EntryType) -> None:
+        session = f.B64(sealed.session)
+        frame = f.RefusedFrame(rid=7, session=session, type=type_, n=sealed.n, code=Code.FORBIDDEN)
+        reader.room.refused(frame, 1.0)
+
+    refuse(EntryType.SIGNAL)
+    assert reader.outbox.has_open
+    refuse(EntryType.MESSAGE)
+    assert not reader.outbox.has_open
 
 
 def test_signals_are_told_once_and_never_backwards(scribe: Scribe, reader: Scribed) -> None:

@@ -426,3 +426,164 @@ def test_a_page_that_nobody_asked_for_is_malformed(world: RelayWorld, rsa_pool: 
     page = f.Page(q=9, rid=ada.room.rid or 0, from_=1, to=2, h=f.B64(bytes(32)))
     with pytest.raises(Malformed):
         ada.session.text(f.encode(page), world.now)
+
+
+# -- what a server may not say, and what a client gets over ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff", b'{"t":"hello","v":2,"new":true}', b'{"t":"present","rid":-1,"count":0}']
+)
+def test_rubbish_amid_a_conversation_is_malformed(world: RelayWorld, rsa_pool: RsaPool, data: bytes) -> None:
+    """Once both sides proved themselves nobody is sent to upgrade anything: the server is at fault."""
+    with pytest.raises(Malformed):
+        greet(world, rsa_pool).text(data, 0.0)
+
+
+def test_a_proof_that_is_not_accepted_under_tls_ends_in_the_alarm(rsa_pool: RsaPool) -> None:
+    """`bad_auth` behind a certificate that somebody may have put in between is not tried again as it is."""
+    server = Scripted(rsa_pool, Line(LEAF, True, bytes(32)))
+    server.hello()
+    with pytest.raises(SecurityAlarm) as caught:
+        server.session.text(f.encode(f.ErrorFrame(code=Code.BAD_AUTH, text="no")), 0.0)
+    assert caught.value.kind == "certificate"
+
+
+def subok(party: Party, q: int, rid: int) -> f.SubOk:
+    state = party.room.log.state
+    return f.SubOk(q=q, rid=rid, room=f.B64(state.room_id), first=1, last=state.seq, from_=state.seq, h=f.B64(state.h))
+
+
+def test_a_room_that_nobody_asked_for_is_malformed(world: RelayWorld, rsa_pool: RsaPool) -> None:
+    """A server cannot put a client into a room, nor answer one request twice."""
+    ada = Party(world, rsa_pool[0])
+    ada.connect()
+    for q in (1, 99):
+        with pytest.raises(Malformed):
+            ada.session.text(f.encode(subok(ada, q, 99)), world.now)
+
+
+def test_two_rooms_cannot_share_a_number(world: RelayWorld, rsa_pool: RsaPool) -> None:
+    """A `rid` that is taken is malformed: entries of one room would be read as another's."""
+    ada = Party(world, rsa_pool[0])
+    ada.connect()
+    ada.session.join(Party(world, rsa_pool[0], identity=ada.identity, room="ops").room)
+    ada.session.flush(world.now)
+    with pytest.raises(Malformed):
+        ada.session.text(f.encode(subok(ada, 2, ada.room.rid or 0)), world.now)
+
+
+def test_a_room_that_is_joined_before_the_proofs_waits_for_them(world: RelayWorld, rsa_pool: RsaPool) -> None:
+    """Nothing is asked of a server that has not proved itself; then the room is entered."""
+    ada = Party(world, rsa_pool[0])
+    ada.connect(pump=False)
+    other = Party(world, rsa_pool[0], identity=ada.identity, room="ops")
+    ada.session.join(other.room)
+    assert ada.session.flush(world.now) == []
+    ada.pump()
+    assert [(joined.room, joined.error) for joined in ada.session.joined] == [(ada.room, None), (other.room, None)]
+
+
+def test_a_room_that_was_left_before_the_answer_is_left_there_too(world: RelayWorld, rsa_pool: RsaPool) -> None:
+    """The server is told, nothing is heard of the room any more, and leaving twice is leaving."""
+    ada, bob = Party(world, rsa_pool[0]), Party(world, rsa_pool[1])
+    for party in (ada, bob):
+        party.connect()
+    other = Party(world, rsa_pool[0], identity=ada.identity, room="ops")
+    ada.session.join(other.room)
+    ada.send()
+    ada.session.leave(other.room)
+    ada.session.leave(other.room)
+    ada.pump()
+    assert [joined.room for joined in ada.session.joined] == [ada.room]
+    assert [room.state.name for room, _ in ada.connection.rooms.values()] == ["lobby"]
+    bob.write("here")
+    bob.pump()
+    ada.pump()
+    assert ada.texts == ["here"]
+
+
+def test_a_room_that_was_left_and_joined_again_before_the_answer_is_followed(
+    world: RelayWorld, rsa_pool: RsaPool
+) -> None:
+    """The answer to the first request does not make the client leave what the second one entered."""
+    ada, bob = Party(world, rsa_pool[0]), Party(world, rsa_pool[1])
+    ada.connect(pump=False)
+    bob.connect()
+    while not ada.session.is_open:
+        ada.read()
+        world.run()
+    ada.send()
+    ada.session.leave(ada.room)
+    again = Party(world, rsa_pool[0], identity=ada.identity)
+    ada.session.join(again.room)
+    ada.pump()
+    assert [(joined.room, joined.error) for joined in ada.session.joined] == [(again.room, None)]
+    bob.write("hello")
+    bob.pump()
+    ada.pump()
+    again._collect()
+    assert again.texts == ["hello"]
+
+
+def test_a_room_that_was_lost_to_an_alarm_is_not_entered_again(world: RelayWorld, rsa_pool: RsaPool) -> None:
+    """The next connection goes without it, and the other rooms go on."""
+    ada = Party(world, rsa_pool[0])
+    ada.connect()
+    ada.cut()
+    ada.room.heard_alarm(SecurityAlarm("history", "it is not what it was"))
+    ada.connect()
+    assert ada.session.is_open
+    assert ada.session.joined == []
+    assert ada.connection.rooms == {}
+
+
+def test_a_request_that_came_too_fast_is_made_again_a_second_later(world: RelayWorld, rsa_pool: RsaPool) -> None:
+    """`slow_down` in answer to `sub` is nobody's failure; a room left meanwhile is not asked for any more."""
+    ada = Party(world, rsa_pool[0])
+    ada.connect()
+    rooms = [Party(world, rsa_pool[0], identity=ada.identity, room=name).room for name in ("ops", "left")]
+    for q, room in enumerate(rooms, 2):
+        ada.session.join(room)
+        ada.session.flush(world.now)
+        ada.session.text(f.encode(f.ErrorFrame(q=q, code=Code.SLOW_DOWN, text="")), world.now)
+    ada.session.leave(rooms[1])
+    assert ada.session.tick(world.now + 0.9) == []
+    again = [SendText(f.encode(rooms[0].sub(4)))]
+    assert ada.session.tick(world.now + 1.0) == again
+    assert ada.session.tick(world.now + 2.0) == []
+    assert [joined.room for joined in ada.session.joined] == [ada.room]
+
+
+def test_a_room_that_went_back_is_asked_for_again_from_there(world: RelayWorld, rsa_pool: RsaPool) -> None:
+    """A `cut` answers with the head that the restart kept: the client subscribes once more, after it."""
+    ada = Party(world, rsa_pool[0])
+    ada.connect()
+    ada.write("m0", "m1")
+    ada.pump()
+    ada.cut()
+    ada.connect(pump=False)
+    while not ada.session.is_open:
+        ada.read()
+        world.run()
+    asked = subok(ada, 1, 1)
+    kept = ada.room.log.h_at(2)
+    assert kept is not None
+    cut = f.SubOk(q=1, rid=1, room=asked.room, first=1, last=3, from_=2, h=f.B64(kept), cut=2)
+    [again] = ada.session.text(f.encode(cut), world.now)
+    sub = f.decode_from_client(again.data)
+    assert sub == f.Sub(q=2, name="lobby", after=2, h=f.B64(kept))
+    assert ada.session.joined == []
+
+
+def test_a_page_that_the_server_keeps_no_more_is_answered(world: RelayWorld, rsa_pool: RsaPool) -> None:
+    """`error` in answer to `read` reaches the room that asked, and an error without a request reaches none."""
+    ada = Party(world, rsa_pool[0])
+    ada.connect()
+    assert ada.session.ask_page(ada.room, 3, 5)
+    ada.session.text(f.encode(f.ErrorFrame(code=Code.STALE, text="")), world.now)
+    assert ada.room.pages == []
+    ada.session.text(f.encode(f.ErrorFrame(q=2, code=Code.STALE, text="")), world.now)
+    [page] = ada.room.pages
+    assert page.refused is not None
+    assert page.refused.code is Code.STALE

@@ -15,6 +15,7 @@ from sendall.crypto.identity import NO_LEAF, Identity, client_proof, token_proof
 from sendall.crypto.primitives import RsaKey
 from sendall.crypto.sealing import Sealer
 from sendall.log.memory import MemoryStore
+from sendall.log.roomlog import Store
 from sendall.protocol import frames as f
 from sendall.protocol.entry import EntryType
 from sendall.server.connection import Connection
@@ -99,30 +100,52 @@ class RelayWorld:
         self.identity = identity or Identity.generate()
         self.soon: deque[Callable[[], None]] = deque()
         self.settings = ServerSettings(limits=limits or Limits())
-        self.store = MemoryStore(durable=lambda log, records: None, failed=lambda error: None)
-        self.relay = Relay(
+        self._credentials = Credentials(self.identity.pk, self.identity.sign, leaf, token)
+        self.serve(MemoryStore(durable=lambda log, records: None, failed=lambda error: None))
+
+    def serve(self, store: MemoryStore) -> None:
+        """Start a relay over `store`, as a new server process would."""
+        self.relay = self.relay_over(store)
+        self.attach(store)
+
+    def attach(self, store: MemoryStore) -> None:
+        """Let `store` tell the relay."""
+        self.store = store
+        store.durable, store.failed = self.relay.durable, self.relay.failed
+
+    def relay_over(self, store: Store) -> Relay:
+        return Relay(
             self.settings,
-            Credentials(self.identity.pk, self.identity.sign, leaf, token),
-            self.store,
+            self._credentials,
+            store,
             Steward(self.identity),
             clock=lambda: self.now,
             wall_ms=lambda: self.wall,
             call_soon=self.soon.append,
             random_bytes=os.urandom,
         )
-        self.store.durable = self.relay.durable
-        self.store.failed = self.relay.failed
 
     def turn(self) -> None:
         """One turn of the loop, without the disk."""
         for _ in range(len(self.soon)):
             self.soon.popleft()()
 
+    def turns(self) -> None:
+        """Turns until there is nothing left to do but for the disk."""
+        while self.soon:
+            self.turn()
+
+    def restart(self) -> None:
+        """Stop cleanly and start anew: the window of chain values then begins at the log's end."""
+        self.turns()
+        self.relay.finish()
+        self.store.close()
+        self.serve(self.store.crash())
+
     def run(self) -> None:
         """Turns and commits until nothing is left to do."""
         while True:
-            while self.soon:
-                self.turn()
+            self.turns()
             self.store.commit()
             if not self.soon:
                 return
@@ -135,8 +158,16 @@ class RelayWorld:
         self.relay.tick()
         self.run()
 
-    def member(self, rsa: RsaKey, *, peer: Peer = LOOPBACK, limit: int = 1 << 30, **kw: object) -> Member:
-        member = Member(self, rsa, ListWire(peer, limit), Identity.generate())
+    def member(
+        self,
+        rsa: RsaKey,
+        *,
+        peer: Peer = LOOPBACK,
+        limit: int = 1 << 30,
+        identity: Identity | None = None,
+        **kw: object,
+    ) -> Member:
+        member = Member(self, rsa, ListWire(peer, limit), identity or Identity.generate())
         member.prove(**kw)  # type: ignore[arg-type]  # passes keyword arguments of `prove` through
         self.run()
         return member

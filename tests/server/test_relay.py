@@ -11,14 +11,11 @@ from sendall.config import Limits
 from sendall.crypto.primitives import RsaKey
 from sendall.crypto.sealing import Opener
 from sendall.errors import CloseCode, Code, LogError
-from sendall.log.memory import MemoryStore
 from sendall.protocol import frames as f
 from sendall.protocol.chain import link
 from sendall.protocol.entry import MAX_ENTRY, EntryType, Role, parse
 from sendall.protocol.room import RoomState, Verdict
 from sendall.server.delivery import Reader
-from sendall.server.relay import Relay
-from sendall.server.session import Credentials
 from sendall.steward.authority import Steward
 from tests.server.members import ListWire, Member, RelayWorld
 
@@ -158,9 +155,7 @@ def test_a_lost_tail_names_the_cut(world: RelayWorld, rsa: RsaKey) -> None:
     ada.post(*(ada.sealed(str(i)) for i in range(5)))
     world.run()
     survivor = RelayWorld(identity=world.identity)
-    survivor.store = world.store.lose(3)
-    survivor.store.unclean = True
-    survivor.relay = relay_over(survivor, survivor.store)
+    survivor.serve(world.store.lose(3))
     bob = survivor.member(rsa)
     bob.enter(create=False)
     assert [parse(e.entry).type for e in bob.logged()][-1] == EntryType.RESTART
@@ -168,21 +163,6 @@ def test_a_lost_tail_names_the_cut(world: RelayWorld, rsa: RsaKey) -> None:
     ok = old.enter(after=7, h=b"x" * 32)
     assert (ok.cut, ok.from_) == (4, 4)
     assert not old.logged()
-
-
-def relay_over(world: RelayWorld, store: MemoryStore) -> Relay:
-    relay = Relay(
-        world.settings,
-        Credentials(world.identity.pk, world.identity.sign, bytes(32), None),
-        store,
-        Steward(world.identity),
-        clock=lambda: world.now,
-        wall_ms=lambda: world.wall,
-        call_soon=world.soon.append,
-        random_bytes=os.urandom,
-    )
-    store.durable, store.failed = relay.durable, relay.failed
-    return relay
 
 
 def test_a_restarted_server_goes_on_with_numbers_keys_and_order(world: RelayWorld, rsa: RsaKey) -> None:
@@ -195,8 +175,7 @@ def test_a_restarted_server_goes_on_with_numbers_keys_and_order(world: RelayWorl
     ada.post(lost)
     while world.soon:
         world.turn()
-    world.store = world.store.crash()
-    world.relay = relay_over(world, world.store)
+    world.serve(world.store.crash())
     again = Member(world, rsa, ListWire(), ada.identity)
     again.prove()
     world.run()
@@ -217,8 +196,7 @@ def test_a_server_that_lost_its_keys_makes_a_new_epoch(world: RelayWorld, rsa: R
     assert not steward.has_key(room.state)
     steward.open_room(room.log)
     assert steward.has_key(room.state)
-    world.store = world.store.crash()
-    world.relay = relay_over(world, world.store)
+    world.serve(world.store.crash())
     for log_keys in (world.store.open(ada.room_id),):
         log_keys.keys = dict  # type: ignore[method-assign]  # the disk lost the sealed keys
     bob = world.member(rsa)
@@ -503,8 +481,7 @@ def test_the_disk_failing_stops_posting_not_reading(world: RelayWorld, rsa: RsaK
     bob = world.member(rsa)
     bob.enter(create=False)
     assert texts(bob) == ["safe"]
-    world.store = broken.crash()
-    world.store.durable, world.store.failed = world.relay.durable, world.relay.failed
+    world.attach(broken.crash())
     world.relay.recover(world.store)
     ada.n = 1
     assert refuse(ada, pending) == []

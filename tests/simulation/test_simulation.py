@@ -26,7 +26,9 @@ REGRESSIONS = (
     29,  # sealed again after an epoch entry, though it may have been accepted in a part that was pruned
     231,
     187,  # what was sealed on a part that a power cut took was refused as malformed, and given up
+    286,  # a new program was answered before the restart entry was durable, and raised the alarm
     401,  # what waited for its key was shown after the power cut that had taken it back
+    828,
     946,  # what had been paged once was hidden when it was paged again
     1600,
     2126,  # stopped between a power cut and its restart entry, which then never came

@@ -92,7 +92,9 @@ class ServerPlan(NamedTuple):
 
     settings: ServerSettings
     token: bytes | None
-    is_new_token: bool
+    token_file: Path | None
+    """Where the token was read; None if it came from elsewhere."""
+    is_new_token: bool = False
     """The token was made for this start, and is to be kept in the data folder."""
 
 
@@ -112,8 +114,10 @@ def server_plan(flags: Mapping[str, object], config: Path | None, token: str | N
     settings = load_server_settings(flags, os.environ, named or (usual if usual.exists() else None))
     by_flag = settings.token_file if flags.get("token_file") else None
     if token == NEW and by_flag is None:
-        return ServerPlan(settings, fresh_token(), is_new_token=True)
-    return ServerPlan(settings, token_from(token, by_flag, os.environ, settings.token_file), is_new_token=False)
+        return ServerPlan(settings, fresh_token(), None, is_new_token=True)
+    is_from_file = by_flag or not (token or os.environ.get("SENDALL_TOKEN"))
+    file = settings.token_file if is_from_file else None
+    return ServerPlan(settings, token_from(token, by_flag, os.environ, settings.token_file), file)
 
 
 class Call(NamedTuple):

@@ -59,7 +59,7 @@ async def running(
         PortTaken, FolderInUse, UsageError, LogError: see `Node.start`.
     """
     async with Node(plan.settings, token=plan.token) as node:
-        file = plan.settings.token_file
+        file = plan.token_file
         if plan.is_new_token and plan.token is not None:
             # Not before the start: the folder may be another server's.
             file = keep_token(node.data, plan.token)
@@ -71,7 +71,7 @@ async def running(
                 node.server_pk,
                 node.words,
                 node.data,
-                token_file=file if plan.token else None,
+                token_file=file,
                 has_token=plan.token is not None,
                 stop=stop,
             ),

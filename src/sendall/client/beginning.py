@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, assert_never
 
 from sendall.errors import UsageError
 
@@ -56,3 +56,5 @@ def beginning_of(tail: int | None, since: Since | None, now_ms: int) -> Beginnin
             return Beginning(since_ms=max(0, now_ms - int(since.total_seconds() * 1000)))
         case int():
             return Beginning(since_seq=max(0, since))
+        case never:
+            assert_never(never)

@@ -124,8 +124,6 @@ def _is_small(value: object) -> bool:
     left = [value]
     while left:
         match left.pop():
-            case bool():
-                pass
             case int(number) if abs(number) >= _MAX_INTEGER:
                 return False
             case dict(inner):

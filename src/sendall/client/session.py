@@ -13,6 +13,7 @@ from typing import NamedTuple, assert_never
 
 from sendall.client.events import safe_text
 from sendall.client.handshake import Credentials, Handshake, Line, check_version
+from sendall.client.pacing import MAX_INFLIGHT
 from sendall.client.room import RoomFollower
 from sendall.errors import Code, ConnectError, Malformed, Refused, SecurityAlarm
 from sendall.protocol import frames as f
@@ -64,7 +65,7 @@ class ClientSession:
         self._sub_later: list[tuple[float, RoomFollower]] = []
         self._said: list[Action] = []
         self._next_q = 0
-        self._inflight: int | None = None
+        self._inflight = MAX_INFLIGHT
         self._ping_s = _DEFAULT_PING_S
         self._began_at = self._heard_at = self._pinged_at = now
 
@@ -102,8 +103,8 @@ class ClientSession:
                 self._say(f.Pong())
             case f.Pong():
                 pass
-            case _:
-                assert_never(frame)
+            case never:
+                assert_never(never)
         return self.flush(now)
 
     def binary(self, data: bytes, now: float) -> list[Action]:
@@ -125,6 +126,8 @@ class ClientSession:
                             room.shown(entry)
                         case f.GrantFrame(_, _, grant):
                             room.granted(grant)
+                        case never:
+                            assert_never(never)
                 except SecurityAlarm:
                     self._drop(room)  # the room told it itself; the other rooms go on
         finally:
@@ -198,7 +201,7 @@ class ClientSession:
             room.requests.clear()
             frames += room.flush(now)
         said, self._said = self._said, []
-        return said + [SendBinary(message) for message in _batched(frames)] if frames else said
+        return said + [SendBinary(message) for message in _batched(frames)]
 
     def resume_at(self, now: float) -> float | None:
         """Return the time at which `flush` has something to send again that waits for its pace; None: nothing does."""
@@ -227,16 +230,16 @@ class ClientSession:
             return
         self._next_q += 1
         self._asked[self._next_q] = room
-        if self._inflight is not None:
-            room.outbox.pacing.limit_to(self._inflight)
+        room.outbox.pacing.limit_to(self._inflight)
         self._say(room.sub(self._next_q))
 
     def _subscribed(self, ok: f.SubOk, now: float) -> None:
         room = self._asked.pop(ok.q, None)
         if room is None or ok.rid in self._by_rid:
             raise Malformed("a subok that was not asked for")
-        if room not in self._rooms:
-            self._say(f.Unsub(rid=ok.rid))  # left meanwhile
+        if room not in self._rooms:  # left meanwhile
+            if all(other.name != room.name for other in self._rooms):  # else it would leave what was joined again
+                self._say(f.Unsub(rid=ok.rid))
             return
         try:
             is_followed = room.subscribed(ok, now)
@@ -279,8 +282,8 @@ class ClientSession:
             case f.RefusedFrame():
                 room.refused(frame, now)
                 room.outbox.commit_settled()
-            case _:
-                assert_never(frame)
+            case never:
+                assert_never(never)
 
     def _drop(self, room: RoomFollower) -> None:
         rid = next((rid for rid, known in self._by_rid.items() if known is room), None)

@@ -64,6 +64,5 @@ class Buckets(Generic[K]):
     def forget_full(self, now: float) -> None:
         """Drop the buckets that are full again and that nobody holds; called about once a minute."""
         self._kept = {owner: bucket for owner, bucket in self._by_owner.items() if not bucket.is_full(now)}
-
-    def __len__(self) -> int:
-        return len(self._by_owner)
+        # What is left is not full, or held by somebody who may spend it and leave within the minute.
+        self._kept = dict(self._by_owner)

@@ -39,7 +39,11 @@ class Authority(Protocol):
         ...
 
     def open_room(self, log: RoomLog) -> None:
-        """Read the room's sealed keys."""
+        """Read the room's sealed keys.
+
+        Raises:
+            LogError: they cannot be read.
+        """
         ...
 
     def has_key(self, state: RoomState) -> bool:

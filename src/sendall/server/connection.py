@@ -8,7 +8,7 @@ opened. Synchronous; implements `wire.Conversation`.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from sendall.errors import CloseCode, Code, LogError, Malformed
 from sendall.protocol import frames as f
@@ -61,7 +61,7 @@ class Connection:
         try:
             self._carry_out(self.session.text(data, now), now)
         except LogError as error:
-            self._end_unserved(error)
+            self.end_unserved(error)
 
     def binary(self, data: bytes, now: float) -> None:
         if not self.session.may_post(now):
@@ -80,7 +80,7 @@ class Connection:
         except Malformed as error:
             self.end(CloseCode.MALFORMED, str(error))
         except LogError as error:
-            self._end_unserved(error)
+            self.end_unserved(error)
 
     def paused(self) -> None:
         self.is_stalled = True
@@ -160,6 +160,11 @@ class Connection:
             self.leave(room, reader)
         self.wire.close(code, reason.encode()[:120].decode(errors="ignore"))
 
+    def end_unserved(self, error: LogError) -> None:
+        """Close the connection because what it asked for cannot be read."""
+        log.error("! %s cannot be served: %s", self.wire.peer.address, error)
+        self.end(CloseCode.GOING_AWAY, "the server cannot read its log; its operator sees why")
+
     def enter(self, room: Room, cursor: int) -> Reader:
         reader = Reader(self.wire.write, cursor, self.relay.clock())
         reader.has_room = not self.is_stalled
@@ -189,7 +194,7 @@ class Connection:
             self.end(CloseCode.TOO_SLOW, "retention passed this reader; come back and resume")
             return
         except LogError as error:
-            self._end_unserved(error)
+            self.end_unserved(error)
             return
         if reader.is_current and reader.missed:
             reader.missed = False
@@ -211,6 +216,8 @@ class Connection:
                     log.info("= %s is %s", self.wire.peer.address, id_pk.hex()[:8])
                 case Asked(frame):
                     self.relay.asked(self, frame, now)
+                case never:
+                    assert_never(never)
 
     def _post(self, room: Room, raw: bytes, now: float) -> None:
         if len(raw) > MAX_ENTRY:
@@ -271,7 +278,3 @@ class Connection:
         card = f.binary_message(f.shown_frame(room.rid, raw))
         room.cards[self.id_pk] = (self, card)
         room.audience.tell(card)
-
-    def _end_unserved(self, error: LogError) -> None:
-        log.error("! %s cannot be served: %s", self.wire.peer.address, error)
-        self.end(CloseCode.GOING_AWAY, "the server cannot read its log; its operator sees why")

@@ -20,7 +20,7 @@ from websockets.frames import Close, CloseCode
 
 try:
     from websockets.speedups import apply_mask
-except ImportError:  # a platform without websockets' C extension
+except ImportError:  # pragma: no cover - a platform without websockets' C extension
     from websockets.utils import apply_mask
 
 MAX_MESSAGE_BYTES = 128 * 1024

@@ -7,7 +7,7 @@ proven member asks for is handed on as `Asked`. Source: docs/protocol.md, "Conne
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from sendall.config import Limits
 from sendall.crypto.identity import NO_LEAF, client_proof, equal, server_proof, token_proof
@@ -108,6 +108,8 @@ class Session:
                     text = f"too many requests; the next is taken in {wait:.1f} s"
                     return [Say(f.ErrorFrame(q=q, code=Code.SLOW_DOWN, text=text))]
                 return [Asked(frame)]
+            case never:
+                assert_never(never)
 
     def may_post(self, now: float) -> bool:
         """Whether a binary message has its turn now."""
@@ -116,9 +118,7 @@ class Session:
         return self.state is State.OPEN
 
     def tick(self, now: float) -> list[Intent]:
-        """About once a second, while the peer is read from and written to."""
-        if self.state is State.CLOSED:
-            return []
+        """About once a second, while the peer is read from and written to, until the end."""
         if self.state is not State.OPEN:
             if now - self._began > self._limits.auth_s:
                 return self._end(CloseCode.NOT_AUTHENTICATED, "no proof of identity in time")
