@@ -501,6 +501,21 @@ def test_a_cut_that_does_not_go_back_is_an_alarm(scribe: Scribe, reader: Scribed
     assert reader.alarms == ["history"]
 
 
+def test_what_was_pruned_while_away_is_said(scribe: Scribe, reader: Scribed) -> None:
+    """Who comes back behind retention is told which entries it will never see; a newcomer is not."""
+    reader.begin()
+    assert reader.kinds(ev.Notice) == []
+    had = reader.room.log.head[0]
+    reader.room.disconnected()
+    for i in range(4):
+        scribe.say(f"m{i}")
+    reader.subok(from_=had + 3)
+    reader.read(scribe.lines[had + 3 :])
+    [notice] = reader.kinds(ev.Notice)
+    assert isinstance(notice, ev.Notice)
+    assert notice.sentence == f"entries {had + 1} to {had + 3} were deleted before they were read here"
+
+
 def test_a_cut_before_a_late_readers_beginning_is_an_alarm(scribe: Scribe, reader: Scribed) -> None:
     """What a late reader never saw it cannot go back to."""
     long_log(scribe)

@@ -273,6 +273,16 @@ def test_a_ban_ends_connections_keeps_out_and_changes_the_key(world: RelayWorld,
     assert not back.said(f.GrantFrame)
 
 
+def test_a_ban_meets_who_waits_for_the_room_to_be_durable(world: RelayWorld, rsa: RsaKey) -> None:
+    """Between asking for a room and its being on the disk a ban is not slipped past."""
+    eve = world.member(rsa)
+    eve.say(f.Sub(q=1, name="lobby", after=0, create=True))
+    world.relay.set_role("lobby", eve.identity.pk, Role.BANNED)
+    world.run()
+    assert [error.code for error in eve.errors()] == [Code.BANNED]
+    assert not eve.logged()
+
+
 def test_the_epoch_changes_daily(world: RelayWorld, rsa: RsaKey) -> None:
     """After 24 h there is a new epoch, everybody present gets its key, the old number space ends."""
     ada = world.member(rsa)

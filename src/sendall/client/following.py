@@ -46,6 +46,10 @@ class Listener(Protocol):
 
     def heard_alarm(self, alarm: SecurityAlarm) -> None: ...
 
+    def heard_gap(self, first: int, last: int) -> None:
+        """The server has pruned the messages from `first` to `last`, which this program had not read yet."""
+        ...
+
     def skipped_to(self, seq: int) -> None:
         """Messages up to `seq` will not be heard; the state is that at `seq`."""
         ...
@@ -119,6 +123,8 @@ class Following:
         if not state.seq <= ok.from_ <= ok.last:
             raise Malformed("a subok whose numbers contradict each other")
         if ok.from_ > state.seq:
+            if state.seq:
+                self._listener.heard_gap(state.seq + 1, ok.from_)
             self._early = (ok.from_, h)
             self._early_back = state.pack()
             return True
@@ -289,7 +295,8 @@ class Following:
         if self.state.auth == ZERO_32:
             raise self._stop("room", "the server withholds the beginning of the room")
         self._early = None
-        self._early_last = dict(self.state.last)
+        # What was seen before an earlier skip counts too, unless an epoch or restart entry ended those numbers.
+        self._early_last = (self._early_last if self.state.is_late else {}) | self.state.last
         self.state.begin_at(seq, h)
         self.state.last = {}
         self._begin_at(seq, h)

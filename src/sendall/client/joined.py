@@ -255,7 +255,7 @@ class Room:
     @property
     def is_awaited(self) -> bool:
         """Whether somebody waits for something the socket brings: then it is read, however full the inbox."""
-        return self._page is not None or self.follower.outbox.has_open
+        return self._paging.locked() or self.follower.outbox.has_open
 
     def collect(self) -> None:
         """Give what the follower gathered to those who wait."""

@@ -212,6 +212,9 @@ class RoomFollower:
         self.alarm = alarm
         self.events.append(ev.Alarm(alarm))
 
+    def heard_gap(self, first: int, last: int) -> None:
+        self.events.append(ev.Notice(last, f"entries {first} to {last} were deleted before they were read here"))
+
     def skipped_to(self, seq: int) -> None:
         self.outbox.skipped(seq, self.log.state.epoch, self.log.state.floor)
 

@@ -253,12 +253,12 @@ class Relay:
         if not was_founded and room.is_founded:
             for connection, sub in self._waiting.pop(room, ()):
                 if not connection.is_closed:
-                    self._begin_late(connection, room, sub)
+                    self._begin_late(connection, sub)
         self.release(room, self.clock())
 
-    def _begin_late(self, connection: Connection, room: Room, sub: f.Sub) -> None:
+    def _begin_late(self, connection: Connection, sub: f.Sub) -> None:
         try:
-            self._begin(connection, room, sub)
+            self._subscribe(connection, sub, self.clock())  # judged anew: it may be banned meanwhile
         except LogError as error:
             # Not passed on: the log has the other rooms of this commit to tell.
             connection.end_unserved(error)
