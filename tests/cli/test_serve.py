@@ -74,7 +74,7 @@ def test_a_token_of_the_environment_is_not_taken_for_one_of_a_file(home: Home, t
     with Server(named | {"SENDALL_TOKEN": "a token of the environment"}, tmp_path / "d") as server:
         assert "--token-file FILE\n" in server.banner
     with Server(named, tmp_path / "d") as server:
-        assert f"--token-file {file}\n" in server.banner
+        assert f"--token-file '{file}'\n" in server.banner
 
 
 def test_a_weak_token_does_not_start_a_server(home: Home, tmp_path: Path) -> None:

@@ -374,6 +374,19 @@ class LogContract:
         bench.settle()
         assert log.extent.first == 6
 
+    def test_a_pass_is_not_asked_for_twice(self, bench: Bench) -> None:
+        """While a retention pass is under way a further one does nothing; after it the next one is made."""
+        pen = Pen()
+        pen.write(9)
+        log = prunable(bench, pen)
+        for keep in (5, 1):
+            bench.store.retain([ROOM], KEEP_ALL._replace(max_count=keep), now_ms=0)
+        bench.settle()
+        assert log.extent.first == 5
+        bench.store.retain([ROOM], KEEP_ALL._replace(max_count=1), now_ms=0)
+        bench.settle()
+        assert log.extent.first == 9
+
     def test_one_pass_drops_a_tenth_or_a_thousand(self, bench: Bench) -> None:
         """A clock that jumps ahead cannot empty a room at once: 1,000 messages go, or a tenth, whichever is more."""
         pens = Pen(ROOM), Pen(OTHER)

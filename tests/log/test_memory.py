@@ -83,6 +83,24 @@ def test_a_crashed_store_is_dead() -> None:
     assert survivor.open(ROOM).extent.last == 5
 
 
+def test_a_crashed_store_takes_no_word_of_keys_checkpoints_or_retention() -> None:
+    """What a relay still hands to a dead store changes neither it nor its survivor."""
+    bench, _ = written((5, False))
+    log = bench.store.open(ROOM)
+    log.keep_key(1, b"sealed")
+    log.checkpoint(Checkpoint(4, b"state"))
+    bench.settle()
+    survivor = bench.store.crash()
+    log.keep_key(2, b"late")
+    log.drop_keys(2)
+    log.checkpoint(Checkpoint(5, b"late"))
+    bench.store.retain([ROOM], KEEP_ALL._replace(max_count=0), now_ms=0)
+    bench.settle()
+    for kept in (log, survivor.open(ROOM)):
+        assert (kept.keys(), kept.latest_checkpoint()) == ({1: b"sealed"}, Checkpoint(4, b"state"))
+        assert kept.extent.first == 1
+
+
 def test_a_power_cut_takes_the_tail_and_says_so() -> None:
     """`lose` takes the last records and a checkpoint of them, and the next start knows that some may be missing."""
     bench, pen = written((10, False))

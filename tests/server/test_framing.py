@@ -44,6 +44,12 @@ def test_fragments_join_around_control_frames() -> None:
     assert events == [(PONG, b"\x8a\x01p"), (TEXT, b"abc")]
 
 
+def test_a_pong_that_nobody_asked_for_is_ignored() -> None:
+    """An unsolicited pong is a heartbeat (RFC 6455, 5.5.3): no answer, no end, and the next message arrives."""
+    events, inbound = feed(frame(0xA, b"beat") + frame(BINARY, b"after"))
+    assert (events, inbound.ending) == ([(BINARY, b"after")], None)
+
+
 def test_a_character_may_be_cut_between_fragments() -> None:
     """UTF-8 is judged by message, not by fragment."""
     events, _ = feed(frame(TEXT, b"\xc3", fin=False), frame(0x0, b"\xa9"))

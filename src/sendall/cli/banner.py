@@ -7,6 +7,7 @@ it stands.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 import sys
@@ -72,7 +73,13 @@ def banner(facts: Facts, commands: Invocation) -> str:
     outside = reachable_host(host)
     shown = f"[{outside}]" if ":" in outside else outside
     address = f"{shown}:{port}"
-    token = f" --token-file {facts.token_file}" if facts.token_file else " --token-file FILE" if facts.has_token else ""
+    token = (
+        f" --token-file {shlex.quote(str(facts.token_file))}"
+        if facts.token_file
+        else " --token-file FILE"
+        if facts.has_token
+        else ""
+    )
     rows = [
         ("join", _join_line(commands, outside, port, facts) + token),
         ("pipe", _pipe_line(commands, outside, port, address) + token),

@@ -136,6 +136,8 @@ def explain(error: Exception, address: Address) -> ConnectError:
             )
         case InvalidStatus():
             return _not_sendall(address, f"it answered with HTTP status {error.response.status_code}")
+        case InvalidMessage() if not isinstance(error.__cause__, EOFError | ConnectionError):
+            return _not_sendall(address, "it does not answer as a WebSocket server does")
         case InvalidMessage() | EOFError() | ConnectionResetError() | ConnectionClosed():
             return _not_sendall(address, "it ended the connection, as a server does that wants TLS on this machine too")
         case InvalidHandshake():

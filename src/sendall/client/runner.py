@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from websockets.exceptions import ConnectionClosed
@@ -25,6 +26,9 @@ from sendall.client.session import ClientSession
 from sendall.crypto.identity import Identity
 from sendall.crypto.primitives import RsaKey
 from sendall.errors import ConnectError, Malformed, SecurityAlarm, SendallError
+
+GOODBYE_S = 0.5
+"""How long a program that leaves waits for the server's answer to its close frame."""
 
 
 class Manner(NamedTuple):
@@ -160,6 +164,10 @@ class Runner:
             await self._converse(connection, rsa)
         except SendallError as error:
             await connection.close(error.close_code if isinstance(error, Malformed) else 1000)
+            raise
+        except asyncio.CancelledError:  # the program leaves: said, but not waited for by a server that is gone
+            with suppress(TimeoutError):
+                await asyncio.wait_for(connection.close(1000), GOODBYE_S)
             raise
         finally:
             connection.abort()

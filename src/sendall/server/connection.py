@@ -184,8 +184,6 @@ class Connection:
 
     def pull(self, room: Room, reader: Reader) -> None:
         """Give a LAGGING reader what its transport takes; goes on in later turns if that is much."""
-        if self.is_closed or reader is not self.rooms.get(room.rid, (None, None))[1]:
-            return
         try:
             if room.audience.pull(reader, room):
                 self.relay.later(lambda: self.pull(room, reader))

@@ -89,7 +89,8 @@ class Audience:
     def pull(self, reader: Reader, source: Source) -> bool:
         """Write what a LAGGING reader lacks while its transport has room.
 
-        Returns whether to go on in a later turn: True only if it has room left and lacks more.
+        Returns whether to go on in a later turn: True only if it has room left and lacks more. A reader that was
+        removed meanwhile is given nothing.
         """
         for _ in range(PULL_CHUNKS):
             if not reader.has_room or reader not in self.lagging:

@@ -329,8 +329,7 @@ class Relay:
         for room in self.rooms:
             # The numbers of pruned messages live on in the checkpoint only: it goes first.
             self._commit(room, checkpoint=True)
-            if room.is_founded:
-                self.authority.drop_keys(room.log, room.oldest_epoch)
+            self.authority.drop_keys(room.log, room.oldest_epoch)
         self.store.flush()
         self.store.retain([room.state.room_id for room in self.rooms if room.is_founded], retention, wall_ms)
 
