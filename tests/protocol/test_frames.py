@@ -261,31 +261,3 @@ def test_what_is_no_field_value_is_not_encoded() -> None:
     """A value of a foreign type is the program's mistake, not a frame."""
     with pytest.raises(NotImplementedError):
         f.encode(f.Welcome(leaf=object(), sig=f.B64(b"")))  # type: ignore[arg-type]  # the mistake itself
-
-
-# -- base64url --------------------------------------------------------------------------------
-
-
-@given(st.binary())
-def test_base64url_survives(value: bytes) -> None:
-    """Any bytes, without padding, in the URL-safe alphabet."""
-    text = f.to_base64(value)
-    assert f.from_base64(text) == value
-    assert not set(text) & set("+/=")
-
-
-@given(st.text(alphabet="AB_-+/=ghQ\n é", max_size=12))
-def test_bytes_have_one_base64url(text: str) -> None:
-    """What decodes encodes to the same text: no padding, other alphabets or stray bits."""
-    try:
-        value = f.from_base64(text)
-    except ValueError:
-        return
-    assert f.to_base64(value) == text
-
-
-@pytest.mark.parametrize("text", ["AA==", "AB", "A", "A+/A", "AA A", "AA\n", "é", 7, None, b"AA"])
-def test_what_is_no_canonical_base64url_is_refused(text: object) -> None:
-    """Padding, stray bits, lengths that cannot be, other alphabets, other types."""
-    with pytest.raises(ValueError, match="base64url"):
-        f.from_base64(text)

@@ -14,7 +14,7 @@ from sendall.cli.options import Call
 from sendall.client.beginning import Since
 from sendall.client.events import Alarm, Came, Event, Message, Went
 from sendall.errors import Code, Refused, UsageError
-from sendall.protocol.frames import to_base64
+from sendall.protocol.base64url import to_base64
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from sendall.config import DEFAULT_HOST, DEFAULT_PORT
 from sendall.errors import UsageError
-from sendall.protocol.frames import from_base64, to_base64
+from sendall.protocol.base64url import from_base64, to_base64
 from sendall.protocol.room import is_room_name
 
 _SCHEME_PORTS = {"https": 443, "http": 80}

@@ -19,7 +19,7 @@ import platformdirs
 
 from sendall.crypto.identity import Identity
 from sendall.errors import SecurityAlarm, UsageError
-from sendall.protocol.frames import from_base64, to_base64
+from sendall.protocol.base64url import from_base64, to_base64
 
 IDENTITY_FILE = "identity.key"
 PINS_FILE = "known.json"

@@ -7,8 +7,6 @@ Source: docs/protocol.md, "Frames" and "Requests".
 
 from __future__ import annotations
 
-import base64
-import binascii
 import struct
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -16,6 +14,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sendall.errors import Code, Malformed
+from sendall.protocol.base64url import B64 as B64
+from sendall.protocol.base64url import from_base64, to_base64
 from sendall.protocol.entry import MAX_ENTRY, MAX_SEQ, MIN_ENTRY
 
 MAX_JSON = 16 * 1024
@@ -25,10 +25,6 @@ MAX_BATCH = 65_535
 MAX_MESSAGE = 128 * 1024
 """Bytes of any WebSocket message."""
 MAX_GRANT = 384 + 1024 * 36 + 16
-
-
-class B64(bytes):
-    """Bytes that travel in JSON as base64url without padding."""
 
 
 class _Frame(msgspec.Struct, tag_field="t", forbid_unknown_fields=True, frozen=True, omit_defaults=True):
@@ -182,28 +178,6 @@ def _encode_hook(value: Any) -> Any:
 
 def _decode_hook(_: type, value: Any) -> Any:
     return from_base64(value)  # B64 is the only type here that msgspec does not know
-
-
-def to_base64(value: bytes) -> str:
-    """Return base64url without padding."""
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
-def from_base64(text: object) -> B64:
-    """Return the bytes of canonical base64url without padding.
-
-    Raises:
-        ValueError: anything else, also padding, other alphabets and stray bits at the end.
-    """
-    if not isinstance(text, str) or not text.isascii():
-        raise ValueError("base64url text was expected")
-    try:
-        value = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except binascii.Error as error:
-        raise ValueError("this is no base64url") from error
-    if to_base64(value) != text:
-        raise ValueError("base64url that is not canonical")
-    return B64(value)
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_encode_hook)
