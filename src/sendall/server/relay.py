@@ -312,7 +312,7 @@ class Relay:
                 self.rooms.begin_epoch(room)
         if self.is_broken:
             return
-        self.rooms.load_one()
+        self.rooms.load_more(1)
         if now - self._retained_at >= RETAIN_EVERY_S:
             self._retained_at = now
             self._retain(wall_ms)
@@ -363,7 +363,7 @@ class Relay:
     def finish(self) -> None:
         """Queue what was accepted and the checkpoints; accept nothing more. The store is closed next."""
         if self.store.unclean and not self.is_broken:
-            self.rooms.load_all()  # a clean end would take their restart entries from those not visited yet
+            self.rooms.load_more()  # a clean end would take their restart entries from those not visited yet
         for room in self.rooms:
             self._commit(room, checkpoint=True)
         self.store.flush()

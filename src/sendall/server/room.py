@@ -36,6 +36,7 @@ IMPATIENCE_S = 10.0
 """How long they then do not wait at all."""
 LOOK_EVERY_S = 0.005
 _LOAD_BYTES = 4 * 1024 * 1024
+OWN_IDENTITY = "put the identity.key back that belongs to this data folder, or start with another --data"
 RESTORE = "restore the data folder from a backup"
 
 _MESSAGE, _OK = EntryType.MESSAGE, Verdict.OK  # bound once, as in protocol.room
@@ -120,6 +121,9 @@ class Room:
         """
         log = self.log
         last = log.extent.last
+        for genesis in log.control(0, 1):
+            if parse(genesis.entry).sender != self.state.server_pk:
+                raise Damaged(log.room_id, 1, "the room is another server identity's", hint=OWN_IDENTITY)
         self.state = state = self._from_checkpoint(last)
         self._checkpoint_seq = state.seq
         self.window = Window()

@@ -11,6 +11,7 @@ import heapq
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import islice
 
 from sendall.config import Limits
 from sendall.errors import LogError
@@ -100,20 +101,15 @@ class Rooms:
         room.accept_own(self._authority.epoch(room.state, room.log), self._wall_ms())
         self._touch(room)
 
-    def load_one(self) -> None:
-        """Load one more room, if there is one: unvisited rooms, too, are checked, pruned and given daily epochs."""
-        for room_id in self._ids.values():
-            if room_id not in self._loaded and room_id not in self._damaged:
-                with suppress(LogError):  # said and remembered
-                    self._load(room_id)
-                return
+    def load_more(self, limit: int | None = None) -> None:
+        """Load rooms that nobody has visited yet, `limit` of them or all.
 
-    def load_all(self) -> None:
-        """Load every room that can be."""
-        for room_id in self._ids.values():
-            if room_id not in self._loaded and room_id not in self._damaged:
-                with suppress(LogError):  # said and remembered
-                    self._load(room_id)
+        They, too, must be checked, pruned, and given their daily epochs and restart entries.
+        """
+        left = (i for i in self._ids.values() if i not in self._loaded and i not in self._damaged)
+        for room_id in list(islice(left, limit)):
+            with suppress(LogError):  # said and remembered
+                self._load(room_id)
 
     def reopen(self, store: Store) -> list[Room]:
         """Go on with a log that was opened anew; return the rooms that are no longer served.
