@@ -64,7 +64,7 @@ async def produce(plan: Plan, job: Producer, stop: asyncio.Event) -> None:
             window = asyncio.Semaphore(job.window)
             tasks = set()
             for pending in list(room.unconfirmed):
-                tasks.add(asyncio.create_task(_confirm(history, window, None, pending)))
+                tasks.add(asyncio.create_task(_confirm(room, history, window, None, pending)))
                 await window.acquire()
             for number in range(first, job.count):
                 await window.acquire()
@@ -72,7 +72,7 @@ async def produce(plan: Plan, job: Producer, stop: asyncio.Event) -> None:
                     break
                 text = text_of(job.name, number, job.size)
                 history.invoke(number, payload_sha(text), sender=me.id, session=bytes(16))
-                task = asyncio.create_task(_confirm(history, window, number, room.post_nowait(text)))
+                task = asyncio.create_task(_confirm(room, history, window, number, room.post_nowait(text)))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
                 if job.pause_s:
@@ -82,10 +82,14 @@ async def produce(plan: Plan, job: Producer, stop: asyncio.Event) -> None:
 
 
 async def _confirm(
-    history: HistoryWriter, window: asyncio.Semaphore, number: int | None, pending: sendall.Pending
+    room: sendall.Room,
+    history: HistoryWriter,
+    window: asyncio.Semaphore,
+    number: int | None,
+    pending: sendall.Pending,
 ) -> None:
     receipt = await pending.receipt
-    history.ok(number, payload_sha(pending.text), seq=receipt.seq, h=None)
+    history.ok(number, payload_sha(pending.text), seq=receipt.seq, h=room.follower.log.h_at(receipt.seq))
     window.release()
 
 
@@ -117,7 +121,7 @@ async def consume(plan: Plan, job: Consumer) -> None:
 async def _listen(room: sendall.Room, history: HistoryWriter, cursor: int, patience: int) -> int:
     """Return the cursor at which this consumer lost patience, or -1 at END."""
     async for message in room:
-        history.got(message.seq, payload_sha(message.text), None)
+        history.got(message.seq, payload_sha(message.text), room.follower.log.h_at(message.seq))
         cursor = message.seq
         patience -= 1
         if message.text == END:

@@ -153,5 +153,6 @@ class Stage:
             assert verdict.is_clean, verdict.explain()
             summary = summaries[room] = verdict.summary
             assert summary.acknowledged > 0
+            assert summary.chain_values > summary.acknowledged, "the followers' own chain values are compared, too"
             assert set(summary.reached.values()) == {log.records[-1].seq}, summary.reached
         return summaries
