@@ -39,6 +39,7 @@ from sendall.steward.authority import Steward
 log = logging.getLogger("sendall.server")
 
 IDENTITY_FILE = "identity.key"
+TICK_S = 1.0
 REOPEN_EVERY_S = 1.0
 BACKLOG = 4096
 
@@ -266,7 +267,7 @@ class Node:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(TICK_S)
             try:
                 self.relay.tick()
             except Exception:  # a defect here must not end everybody's pings, epochs and retention

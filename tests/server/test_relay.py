@@ -475,7 +475,7 @@ def test_a_reader_without_progress_is_closed_with_4008(world: RelayWorld, rsa: R
 
 
 def test_the_disk_failing_stops_posting_not_reading(world: RelayWorld, rsa: RsaKey) -> None:
-    """Posts are answered `full`, nothing accepted is shown, and a log opened anew goes on where it was."""
+    """Posts are answered `full`, nothing accepted is shown; then whose entry was lost comes back, readers stay."""
     ada = world.member(rsa)
     ada.enter()
     ada.post(ada.sealed("safe"))
@@ -493,9 +493,14 @@ def test_the_disk_failing_stops_posting_not_reading(world: RelayWorld, rsa: RsaK
     assert texts(bob) == ["safe"]
     world.attach(broken.crash())
     world.relay.recover(world.store)
-    ada.n = 1
-    assert refuse(ada, pending) == []
-    assert texts(bob) == texts(ada) == ["safe", "pending"]
+    assert ada.wire.ended is not None
+    assert ada.wire.ended[0] == CloseCode.RESTARTING
+    assert bob.wire.ended is None
+    again = world.member(rsa, identity=ada.identity)
+    again.session = ada.session
+    again.enter(create=False)
+    assert refuse(again, pending) == []
+    assert texts(bob) == texts(again) == ["safe", "pending"]
 
 
 def test_a_stop_commits_and_shows_what_was_accepted(world: RelayWorld, rsa: RsaKey) -> None:

@@ -211,6 +211,7 @@ class Relay:
 
     def accepted(self, room: Room, connection: Connection, now: float) -> None:
         """A member's entry was accepted: it goes to the log at the end of this turn."""
+        room.posters.add(connection)
         self.touch(room)
         if room.is_outrunning(now):
             connection.hold(room)
@@ -344,17 +345,20 @@ class Relay:
         """Go on with a log that was opened anew.
 
         Readers stay where they are, unless the log may have lost what they were shown: then all come
-        back and find a restart entry.
+        back and find a restart entry. Who had posted what is lost comes back, too, and sends it again.
         """
         self.store = store
         self.is_broken = False
         waiting, self._waiting = self._waiting, {}
+        before = [(room, room.state.seq, set(room.posters)) for room in self.rooms]
         gone = self.rooms.reopen(store)
+        # Whose entries were accepted and are lost learn it by coming back: no receipt would ever come.
+        posters = {poster for room, seq, posters in before if room.state.seq < seq for poster in posters}
         for room in gone:
             for connection in self._held.pop(room, ()):
                 connection.unhold(room)
         for connection in list(self.connections):
-            if any(room.rid in connection.rooms for room in gone):
+            if connection in posters or any(room.rid in connection.rooms for room in gone):
                 connection.end(CloseCode.RESTARTING, "the server's log was opened anew")
         for connection, sub in (asked for subs in waiting.values() for asked in subs):
             self._error(connection, sub.q, Code.FULL, "the server's log failed before the room was made")

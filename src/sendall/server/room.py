@@ -90,6 +90,8 @@ class Room:
         """By identity: whose connection sent the latest card, and the card as a WebSocket message."""
         self.pending_bytes = 0
         """Accepted and not yet durable."""
+        self.posters: set[object] = set()
+        """The connections whose entries these may be."""
         self.epoch_began = (0, 0)
         """(seq, time_ms) of the current epoch's entry."""
         self._old_head = (0, b"")
@@ -157,6 +159,7 @@ class Room:
                 raise self._damaged(self.audience.sent + 1, "entries that became durable are missing")
             self.publish(records)
         self.pending_bytes = 0
+        self.posters.clear()
 
     def _from_checkpoint(self, last: int) -> RoomState:
         log = self.log
@@ -241,6 +244,8 @@ class Room:
             self.tape.put(chunk)
             self.audience.push(chunk)
         self.pending_bytes -= sum(len(r.entry) for r in records)
+        if not self.pending_bytes:
+            self.posters.clear()
 
     def _framed(self, records: Sequence[Record]) -> list[Chunk]:
         return frame_entries(self.rid, [(r.seq, r.time_ms, r.entry) for r in records])
