@@ -243,9 +243,9 @@ class Node:
         """The eight words by which people know this server."""
         return words_of(server_fingerprint(self._identity.pk))
 
-    def members_present(self) -> int:
-        """Return how many identities are in any room now."""
-        return len({connection.id_pk for connection in self.relay.connections if connection.rooms})
+    def connections_present(self) -> int:
+        """Return how many connections are in any room now; one identity may have several."""
+        return sum(1 for connection in self.relay.connections if connection.rooms)
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Serve nobody more: what was accepted is committed and shown, clients are told (1012), the folder is freed.

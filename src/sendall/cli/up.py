@@ -68,7 +68,7 @@ def _call(plan: ServerPlan, port: int, server_pk: bytes) -> Call:
 
 def _why_stay(node: Node) -> str:
     # Connections, not identities: this user's other terminals are the same identity, and are cut off as well.
-    others = sum(1 for each in node.relay.connections if each.rooms) - 1
+    others = node.connections_present() - 1
     if others < 1:
         return ""
     are = "1 other is" if others == 1 else f"{others} others are"

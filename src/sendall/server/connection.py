@@ -16,7 +16,7 @@ from sendall.protocol.entry import MAX_ENTRY, Entry, EntryType, parse
 from sendall.protocol.turns import State
 from sendall.server.admission import Bucket
 from sendall.server.delivery import Reader
-from sendall.server.room import Pruned, Refusal, Room
+from sendall.server.room import Pruned, Refusal, Room, slow_down
 from sendall.server.session import Asked, Close, Intent, Proven, Say, Session
 from sendall.server.wire import Wire
 
@@ -240,13 +240,12 @@ class Connection:
             if bucket is not None:
                 wait = bucket.spend(now)
                 if wait:
-                    return Refusal(Code.SLOW_DOWN, int(wait * 1000) + 1)
+                    return slow_down(wait)
         if not self.relay.is_writable:
             return FULL
         return room.judge_post(entry, now)
 
     def _refuse(self, room: Room, entry: Entry, refusal: Refusal) -> None:
-        self.relay.refusals[refusal.code] += 1
         self.say(
             f.RefusedFrame(
                 rid=room.rid,

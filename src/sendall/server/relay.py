@@ -8,7 +8,6 @@ it cannot open anything. Synchronous; the shell (or the simulation) gives it clo
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable
 from typing import assert_never
 
@@ -55,7 +54,6 @@ class Relay:
         self.wall_ms = wall_ms
         self.later = call_soon
         self.connections: set[Connection] = set()
-        self.refusals: Counter[Code] = Counter()
         self.is_broken = False
         """The log failed and is not open again yet: nothing is accepted, reading goes on from the tape."""
         self._random_bytes = random_bytes
@@ -204,7 +202,6 @@ class Relay:
             connection.wire.write(chunk.data)
 
     def _error(self, connection: Connection, q: int, code: Code, text: str) -> None:
-        self.refusals[code] += 1
         connection.say(f.ErrorFrame(q=q, code=code, text=text))
 
     # -- the turn -------------------------------------------------------------------------------

@@ -56,6 +56,11 @@ class Refusal(NamedTuple):
     retry_ms: int | None = None
 
 
+def slow_down(wait_s: float) -> Refusal:
+    """Return the refusal of a bucket that has a token again in `wait_s` seconds."""
+    return Refusal(Code.SLOW_DOWN, int(wait_s * 1000) + 1)
+
+
 class Place(NamedTuple):
     """Where a reader begins, as `subok` says it."""
 
@@ -123,9 +128,9 @@ class Room:
         """
         log = self.log
         last = log.extent.last
-        for genesis in log.control(0, 1):
-            if parse(genesis.entry).sender != self.state.server_pk:
-                raise Damaged(log.room_id, 1, "the room is another server identity's", hint=OWN_IDENTITY)
+        control = [(parse(record.entry), record) for record in log.control(0, last)]
+        if control and control[0][0].sender != self.state.server_pk:
+            raise Damaged(log.room_id, 1, "the room is another server identity's", hint=OWN_IDENTITY)
         self.state = state = self._from_checkpoint(last)
         self._checkpoint_seq = state.seq
         self.window = Window()
@@ -140,8 +145,8 @@ class Room:
                 self.window.put(record.seq, record.h)
         self._epochs.clear()
         self._restarts.clear()
-        for record in log.control(0, last):
-            self._note_control(parse(record.entry), record.seq, record.time_ms)
+        for entry, record in control:
+            self._note_control(entry, record.seq, record.time_ms)
         self._sessions = Counter(sender for sender, _ in state.last)
         self._accepted = []
 
@@ -189,7 +194,7 @@ class Room:
         """Return why a member's message is not accepted; None if it is. Spends the room's budget."""
         wait = self._bucket.spend(now)
         if wait:
-            return Refusal(Code.SLOW_DOWN, int(wait * 1000) + 1)
+            return slow_down(wait)
         if entry.type != _MESSAGE:
             return Refusal(Code.FORBIDDEN)
         verdict = self.state.judge(entry, check_signature=False)
