@@ -23,8 +23,10 @@ from sendall.crypto.identity import (
 from sendall.crypto.primitives import RsaKey, spki_of, verify
 from sendall.crypto.sealing import Opener, Sealer, commitment
 from sendall.errors import Malformed
-from sendall.protocol.entry import EntryType, parse, room_id_of, signed_context
-from sendall.protocol.room import RoomState, Verdict
+from sendall.protocol.bodies import room_id_of
+from sendall.protocol.entry import EntryType, parse, signed_context
+from sendall.protocol.room import RoomState
+from sendall.protocol.verdict import Verdict
 from sendall.protocol.words import words_of
 from tests.tools.make_vectors import FILES, text_of
 
@@ -131,7 +133,11 @@ def test_a_late_reader_comes_to_the_same_end(path: Path) -> None:
             verdict = state.apply(logged["seq"], logged["time_ms"], bytes.fromhex(logged["entry"]))
             assert verdict is Verdict(logged.get("verdict", "ok")), logged["note"]
         assert (state.h, state.auth, state.epoch, state.floor) == (whole.h, whole.auth, whole.epoch, whole.floor)
-        assert (state.roles, state.default, state.lastc) == (whole.roles, whole.default, whole.lastc)
+        assert (state.roles.given, state.roles.default, state.lastc) == (
+            whole.roles.given,
+            whole.roles.default,
+            whole.lastc,
+        )
 
 
 @pytest.mark.parametrize("path", VECTORS, ids=lambda path: path.stem)

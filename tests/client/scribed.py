@@ -12,7 +12,7 @@ from sendall.crypto.grants import seal_grant
 from sendall.crypto.identity import Identity
 from sendall.crypto.primitives import RsaKey
 from sendall.protocol import frames as f
-from sendall.protocol.room import Verdict
+from sendall.protocol.verdict import Verdict
 from tests.client.worlds import MemoryOutboxStore, new_session
 from tests.tools.scribe import Line, Scribe
 

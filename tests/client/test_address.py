@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sendall.client.address import Address, is_loopback, make_link, parse_address
 from sendall.errors import UsageError
 from sendall.protocol.base64url import to_base64
-from sendall.protocol.room import is_room_name
+from sendall.protocol.roles import is_room_name
 
 KEY = bytes(range(32))
 

@@ -10,7 +10,7 @@ from sendall.client.history import MAX_SESSIONS, History, PageRead
 from sendall.errors import Code, Malformed, Refused
 from sendall.protocol import frames as f
 from sendall.protocol.entry import parse
-from sendall.protocol.room import Verdict
+from sendall.protocol.verdict import Verdict
 from tests.client.scribed import Scribed
 from tests.conftest import RsaPool
 from tests.tools.scribe import Scribe

@@ -11,8 +11,9 @@ from sendall.client.beginning import Beginning
 from sendall.crypto.identity import Identity
 from sendall.errors import Code, Malformed, Refused, SecurityAlarm
 from sendall.protocol import frames as f
-from sendall.protocol.entry import EntryType, Genesis, Kind, Role, parse
-from sendall.protocol.room import Verdict
+from sendall.protocol.bodies import Genesis
+from sendall.protocol.entry import EntryType, Kind, Role, parse
+from sendall.protocol.verdict import Verdict
 from tests.client.scribed import EVE, Scribed, lose
 from tests.conftest import RsaPool
 from tests.tools.scribe import Scribe
@@ -301,7 +302,7 @@ def test_a_late_reader_reaches_the_same_state(scribe: Scribe, reader: Scribed, f
         scribe.state.epoch,
         scribe.state.auth,
     )
-    assert state.roles == scribe.state.roles
+    assert state.roles.given == scribe.state.roles.given
     assert reader.alarms == []
 
 
@@ -327,7 +328,7 @@ def test_a_role_may_still_come_after_the_head_was_assumed(scribe: Scribe, reader
     reader.read(scribe.lines[:2])
     reader.grant()
     reader.read(scribe.lines[2:3])
-    assert reader.room.log.state.roles == {scribe.ada.pk: Role.READER}
+    assert reader.room.log.state.roles.given == {scribe.ada.pk: Role.READER}
 
 
 def test_a_false_h_for_a_late_reader_is_a_fork_at_the_next_message(scribe: Scribe, reader: Scribed) -> None:

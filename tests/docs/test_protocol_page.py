@@ -11,7 +11,7 @@ from sendall.config import Limits as Settings
 from sendall.errors import CloseCode, Code
 from sendall.protocol import frames as f
 from sendall.protocol.entry import MAX_ENTRY, EntryType
-from sendall.protocol.room import Verdict
+from sendall.protocol.verdict import Verdict
 from sendall.server.connection import MAX_SIGNAL
 from sendall.server.room import PAGE_BYTES, PAGE_ENTRIES
 from tests.docs.exchange import PAGE, filled

@@ -14,7 +14,8 @@ from sendall.errors import CloseCode, Code, LogError
 from sendall.protocol import frames as f
 from sendall.protocol.chain import link
 from sendall.protocol.entry import MAX_ENTRY, EntryType, Role, parse
-from sendall.protocol.room import RoomState, Verdict
+from sendall.protocol.room import RoomState
+from sendall.protocol.verdict import Verdict
 from sendall.server.delivery import Reader
 from sendall.steward.authority import Steward
 from tests.server.members import ListWire, Member, RelayWorld

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sendall.protocol.entry import Role, RoleChange, parse, parse_body
+from sendall.protocol.bodies import RoleChange, parse_body
+from sendall.protocol.entry import Role, parse
 from sendall.protocol.room import RoomState
 from tests.faults.checker import check
 from tests.faults.evidence import Event, Got, History, Invoke, Lost, Ok, Subscribe
@@ -144,9 +145,11 @@ class _Court:
             log = program.present[self.room].follower.log
             if log.head != (server.seq, server.h):
                 yield f"{program.name} ends at seq {log.head[0]} (or another h), the server at {server.seq}"
-            for field in ("epoch", "commit", "auth", "floor", "roles", "default"):
+            for field in ("epoch", "commit", "auth", "floor"):
                 if getattr(log.state, field) != getattr(server, field):
                     yield f"{program.name} ends with another {field} than the server"
+            if vars(log.state.roles) != vars(server.roles):
+                yield f"{program.name} ends with other roles than the server"
             last = max((seq for seq, _, _ in self.messages), default=0)
             shown = [event for event in program.memberships[self.room].diary.events if isinstance(event, Got | Skip)]
             reached = max((e.seq if isinstance(e, Got) else e.upto for e in shown), default=0)

@@ -20,8 +20,9 @@ from sendall.crypto.identity import (
 )
 from sendall.crypto.primitives import RsaKey, spki_of
 from sendall.crypto.sealing import commitment
-from sendall.protocol.entry import ZERO_32, EntryType, Epoch, Role
-from sendall.protocol.room import Verdict
+from sendall.protocol.bodies import Epoch
+from sendall.protocol.entry import ZERO_32, EntryType, Role
+from sendall.protocol.verdict import Verdict
 from sendall.protocol.words import words_of
 from tests.tools.scribe import Line, Scribe
 

@@ -12,19 +12,11 @@ from typing import NamedTuple
 
 from sendall.crypto.identity import Identity
 from sendall.crypto.sealing import EPOCH_KEY_SIZE, Sealer, commitment
-from sendall.protocol.entry import (
-    ZERO_32,
-    EntryType,
-    Epoch,
-    Genesis,
-    Kind,
-    Role,
-    RoleChange,
-    header,
-    room_id_of,
-    signed_context,
-)
-from sendall.protocol.room import NO_MEMBERS_HASH, RoomState, Verdict
+from sendall.protocol.bodies import Epoch, Genesis, RoleChange, room_id_of
+from sendall.protocol.entry import ZERO_32, EntryType, Kind, Role, header, signed_context
+from sendall.protocol.roles import NO_MEMBERS_HASH
+from sendall.protocol.room import RoomState
+from sendall.protocol.verdict import Verdict
 
 FIRST_TIME_MS = 1_700_000_000_000
 

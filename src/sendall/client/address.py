@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 from sendall.config import DEFAULT_HOST, DEFAULT_PORT
 from sendall.errors import UsageError
 from sendall.protocol.base64url import from_base64, to_base64
-from sendall.protocol.room import is_room_name
+from sendall.protocol.roles import is_room_name
 
 _SCHEME_PORTS = {"https": 443, "http": 80}
 _PRIVATE_LINK_BYTES = 80

@@ -35,7 +35,7 @@ from sendall.config import DEFAULT_ROOM
 from sendall.crypto.identity import Identity, server_fingerprint
 from sendall.crypto.primitives import RsaKey
 from sendall.errors import ConnectError, Refused, SecurityAlarm, SendallError, UsageError
-from sendall.protocol.room import is_room_name
+from sendall.protocol.roles import is_room_name
 from sendall.protocol.words import words_of
 
 State = Literal["connecting", "open", "away", "closed"]

@@ -11,10 +11,13 @@ from typing import Protocol
 from sendall.client.events import Evidence, tag_of
 from sendall.client.history import History
 from sendall.errors import Malformed, SecurityAlarm
+from sendall.protocol.bodies import Body, Epoch, Genesis, parse_body
 from sendall.protocol.chain import Window, link
-from sendall.protocol.entry import ZERO_32, Body, Entry, EntryType, Epoch, Genesis, parse, parse_body
+from sendall.protocol.checkpoint import pack, unpack
+from sendall.protocol.entry import ZERO_32, Entry, EntryType, parse
 from sendall.protocol.frames import SubOk
-from sendall.protocol.room import RoomState, Verdict
+from sendall.protocol.room import RoomState
+from sendall.protocol.verdict import Verdict
 
 MAX_CHECKPOINTS = 64
 """States kept from before the newest control entries: a restart can take back at most so many."""
@@ -126,7 +129,7 @@ class Following:
             if state.seq:
                 self._listener.heard_gap(state.seq + 1, ok.from_)
             self._early = (ok.from_, h)
-            self._early_back = state.pack()
+            self._early_back = pack(state)
             return True
         if h != state.h:
             raise self._stop("history", "the server's history is not the one it showed before")
@@ -140,7 +143,7 @@ class Following:
         self.is_caught_up = False
         self.history.disconnected()
         if self._early is not None:
-            self.state = RoomState.unpack(self._early_back)
+            self.state = unpack(self._early_back)
             self._early = None
 
     # -- the log ------------------------------------------------------------------------------
@@ -244,7 +247,7 @@ class Following:
         return Verdict.OK
 
     def _control(self, entry: Entry, seq: int, time_ms: int, h: bytes) -> None:
-        self._checkpoints.append((self.state.seq, self.state.pack()))
+        self._checkpoints.append((self.state.seq, pack(self.state)))
         if len(self._checkpoints) > MAX_CHECKPOINTS:
             self._back_to = self._checkpoints.pop(0)[0] + 1
         self.state.apply_judged(entry, seq, time_ms, h)
@@ -321,7 +324,7 @@ class Following:
             raise self._stop("history", "the server changed its history, and its restart entry does not explain it")
         later = [packed for seq, packed in self._checkpoints if seq >= cut]
         self._checkpoints = [pair for pair in self._checkpoints if pair[0] < cut]
-        self.state = RoomState.unpack(later[0] if later else self.state.pack())
+        self.state = unpack(later[0] if later else pack(self.state))
         # Numbers from after the cut are still in it; the restart entry, which must follow, clears them.
         self.state.seq, self.state.h = cut, mine
         self._window.cut(cut)

@@ -15,15 +15,7 @@ from sendall.client.keys import EpochKeys, read_plaintext
 from sendall.client.keys import Unreadable as NotAPlaintext
 from sendall.crypto.primitives import CannotOpen, verify
 from sendall.errors import Malformed
-from sendall.protocol.entry import (
-    HEADER_SIZE,
-    MIN_SEALED_BODY,
-    SIGNATURE_SIZE,
-    Entry,
-    EntryType,
-    parse,
-    signed_context,
-)
+from sendall.protocol.entry import HEADER_SIZE, MIN_SEALED_BODY, SIGNATURE_SIZE, Entry, EntryType, parse, signed_context
 
 MAX_WAITING = 4096
 """Entries that wait for a key; the oldest beyond it are told as unreadable."""

@@ -8,8 +8,6 @@ Source: docs/protocol.md, "Exactly once" and "Connection".
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from sendall.client import events as ev
 from sendall.client.beginning import Beginning
 from sendall.client.following import Following
@@ -24,8 +22,9 @@ from sendall.crypto.identity import Identity
 from sendall.crypto.primitives import RsaKey
 from sendall.errors import Code, Refused, SecurityAlarm
 from sendall.protocol import frames as f
-from sendall.protocol.entry import ZERO_32, Body, Entry, EntryType, Epoch, Genesis, Role, RoleChange
-from sendall.protocol.room import Verdict
+from sendall.protocol.bodies import Body, Epoch, Restart, RoleChange
+from sendall.protocol.entry import ZERO_32, Entry, EntryType, Role
+from sendall.protocol.verdict import Verdict
 
 _FORGET = "ask whoever runs the server; if it was set up anew, `sendall forget` its address"
 WANT_EVERY_S = 5.0
@@ -185,16 +184,14 @@ class RoomFollower:
                     self.outbox.epoch_passed(body.e)
             case RoleChange() if not early:
                 self.events.append(ev.Notice(seq, self._role_sentence(body)))
-            case None if not early:
+            case Restart() if not early:
                 self.outbox.restarted(seq, went_back=self._was_told_of_loss)
                 self.signals.card_due = True
                 if not self._was_told_of_loss:
                     self.events.append(ev.Notice(seq, "the server restarted without its newest entries"))
                 self._was_told_of_loss = False
-            case Genesis() | RoleChange() | None:
+            case _:
                 pass
-            case never:
-                assert_never(never)
         if early:
             self._check_early_end()
 

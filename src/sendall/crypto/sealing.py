@@ -12,15 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from sendall.crypto.primitives import Aead, CannotOpen, hkdf
-from sendall.protocol.entry import (
-    HEADER_SIZE,
-    SIGNATURE_SIZE,
-    VERSION_TAG,
-    Entry,
-    EntryType,
-    header,
-    signed_context,
-)
+from sendall.protocol.entry import HEADER_SIZE, SIGNATURE_SIZE, VERSION_TAG, Entry, EntryType, header, signed_context
 
 MAX_PLAINTEXT = 65_535
 EPOCH_KEY_SIZE = 32

@@ -2,7 +2,7 @@
 
 An entry is a fixed 104-byte header, a body and a 64-byte signature; nothing is ever re-encoded, so
 the signed bytes, the additional data of its sealing and the stored bytes are the same. This module
-parses and builds the layout and the bodies that OPEN rooms use. It knows no keys and no state.
+parses and builds that layout; the bodies of control entries are `protocol.bodies`'. It knows no keys and no state.
 Source: docs/protocol.md, "Entry".
 """
 
@@ -11,8 +11,6 @@ from __future__ import annotations
 import enum
 import hashlib
 import struct
-from itertools import pairwise
-from typing import NamedTuple
 
 import msgspec
 
@@ -40,8 +38,14 @@ class EntryType(enum.IntEnum):
     MESSAGE = 0x01
     SIGNAL = 0x02
     GENESIS = 0x10
+    INVITE = 0x11
+    JOIN = 0x12
     EPOCH = 0x13
+    LEAVE = 0x14
+    REKEY = 0x15
+    REVOKE = 0x16
     ROLE = 0x17
+    ADMIT = 0x18
     RESTART = 0x20
 
 
@@ -117,96 +121,3 @@ def signed_context(room_id: bytes, unsigned: bytes) -> bytes:
 
 def entry_hash(raw: bytes) -> bytes:
     return hashlib.sha256(raw).digest()
-
-
-class Genesis(NamedTuple):
-    """The first entry of a room; its hash names the room."""
-
-    kind: Kind
-    history: int
-    """1: newcomers get all retained epochs; 0: from their own epoch on."""
-    salt: bytes
-    name: str
-
-    def pack(self) -> bytes:
-        name = self.name.encode()
-        return struct.pack(">BB16sB", self.kind, self.history, self.salt, len(name)) + name
-
-
-class Epoch(NamedTuple):
-    """A new epoch key, named by its commitment."""
-
-    prev_auth: bytes
-    e: int
-    commit: bytes
-    members_hash: bytes
-    removed: tuple[bytes, ...]
-
-    def pack(self) -> bytes:
-        head = struct.pack(">32sI32s32sH", self.prev_auth, self.e, self.commit, self.members_hash, len(self.removed))
-        return head + b"".join(self.removed)
-
-
-class RoleChange(NamedTuple):
-    """A role for one identity, or (id_pk of 32 zero bytes) the default of an OPEN room's members."""
-
-    prev_auth: bytes
-    id_pk: bytes
-    role: Role
-
-    def pack(self) -> bytes:
-        return self.prev_auth + self.id_pk + bytes([self.role])
-
-
-Body = Genesis | Epoch | RoleChange | None
-
-
-def parse_body(entry: Entry) -> Body:
-    """Return the body of a control entry of an OPEN room; None for a restart entry, which has none.
-
-    Raises:
-        Malformed: a length, a flag or an order is wrong, or the type has no body of an OPEN room.
-    """
-    body = entry.body
-    match entry.type:
-        case EntryType.GENESIS:
-            return _parse_genesis(body)
-        case EntryType.EPOCH:
-            return _parse_epoch(body)
-        case EntryType.ROLE:
-            if len(body) != 65 or body[64] > max(Role):
-                raise Malformed("role entry with a wrong length or an unknown role")
-            return RoleChange(body[:32], body[32:64], Role(body[64]))
-        case EntryType.RESTART:
-            if body:
-                raise Malformed("restart entry with a body")
-            return None
-        case _:
-            raise Malformed(f"entries of type {entry.type:#04x} have no place in an OPEN room")
-
-
-def _parse_genesis(body: bytes) -> Genesis:
-    if len(body) < 19 or len(body) != 19 + body[18] or body[0] > 1 or body[1] > 1:
-        raise Malformed("genesis entry with a wrong length or flag")
-    try:
-        name = body[19:].decode()
-    except UnicodeDecodeError as error:
-        raise Malformed("genesis entry whose room name is no UTF-8") from error
-    return Genesis(Kind(body[0]), body[1], body[2:18], name)
-
-
-def _parse_epoch(body: bytes) -> Epoch:
-    if len(body) < 102:
-        raise Malformed("epoch entry that is too short")
-    prev_auth, e, commit, members_hash, k = struct.unpack_from(">32sI32s32sH", body)
-    if len(body) != 102 + 32 * k:
-        raise Malformed("epoch entry with a wrong length")
-    removed = tuple(body[102 + 32 * i : 134 + 32 * i] for i in range(k))
-    if any(a >= b for a, b in pairwise(removed)):
-        raise Malformed("epoch entry whose removed members are not ascending")
-    return Epoch(prev_auth, e, commit, members_hash, removed)
-
-
-def room_id_of(genesis_entry: bytes) -> bytes:
-    """Return the room_id: the hash of the whole genesis entry."""
-    return hashlib.sha256(VERSION_TAG + b"room\0" + genesis_entry).digest()

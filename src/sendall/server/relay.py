@@ -16,7 +16,7 @@ from sendall.errors import CloseCode, Code, LogError
 from sendall.log.roomlog import Record, Retention, RoomLog, Store
 from sendall.protocol import frames as f
 from sendall.protocol.entry import EntryType, Role
-from sendall.protocol.room import is_room_name
+from sendall.protocol.roles import is_room_name
 from sendall.server.admission import Bucket, Buckets
 from sendall.server.authority import Authority, GrantQueue
 from sendall.server.connection import Connection

@@ -16,9 +16,11 @@ from sendall.errors import Code, Malformed
 from sendall.log.roomlog import Checkpoint, Damaged, Record, RoomLog
 from sendall.log.tape import Tape
 from sendall.protocol.chain import Window, link
+from sendall.protocol.checkpoint import pack, unpack
 from sendall.protocol.entry import Entry, EntryType, parse
 from sendall.protocol.frames import MAX_BATCH, Chunk, Sub, frame_entries
-from sendall.protocol.room import RoomState, Verdict
+from sendall.protocol.room import RoomState
+from sendall.protocol.verdict import Verdict
 from sendall.server.admission import Bucket
 from sendall.server.delivery import Audience
 from sendall.server.presence import Presence
@@ -171,7 +173,7 @@ class Room:
         checkpoint = log.latest_checkpoint()
         if checkpoint is not None and checkpoint.seq <= last:
             try:
-                return RoomState.unpack(checkpoint.state)
+                return unpack(checkpoint.state)
             except Malformed as error:
                 # Another version wrote it: the whole log can replace it, a pruned one cannot.
                 if log.extent.first > 1:
@@ -262,7 +264,7 @@ class Room:
         """
         seq = self.state.seq
         if seq - self._checkpoint_seq >= (1 if now else CHECKPOINT_EVERY):
-            self.log.checkpoint(Checkpoint(seq, self.state.pack()))
+            self.log.checkpoint(Checkpoint(seq, pack(self.state)))
             self._checkpoint_seq = seq
 
     def is_epoch_over(self, now_ms: int) -> bool:

@@ -15,19 +15,10 @@ from sendall.crypto.identity import Identity
 from sendall.crypto.primitives import Aead, CannotOpen
 from sendall.crypto.sealing import EPOCH_KEY_SIZE, commitment
 from sendall.log.roomlog import RoomLog
-from sendall.protocol.entry import (
-    ZERO_32,
-    EntryType,
-    Epoch,
-    Genesis,
-    Kind,
-    Role,
-    RoleChange,
-    header,
-    room_id_of,
-    signed_context,
-)
-from sendall.protocol.room import NO_MEMBERS_HASH, RoomState
+from sendall.protocol.bodies import Epoch, Genesis, RoleChange, room_id_of
+from sendall.protocol.entry import ZERO_32, EntryType, Kind, Role, header, signed_context
+from sendall.protocol.roles import NO_MEMBERS_HASH
+from sendall.protocol.room import RoomState
 
 _NONCE_SIZE = 12
 _EPOCH = struct.Struct(">I")
