@@ -35,7 +35,7 @@ def own(reader: Scribed, *texts: str) -> list[bytes]:
     """Write and flush; return the entries."""
     for text in texts:
         reader.outbox.write(b'{"t":"m","x":"%s"}' % text.encode(), 0)
-    posts = [post for frame in reader.room.flush(1.0) for post in f.posts(frame)]
+    posts = [post for frame in reader.room.flush(1.0) for post in f.client_frames(frame)]
     return [post.entry for post in posts if post.kind == f.POST]
 
 
@@ -687,7 +687,7 @@ def test_the_own_card_goes_out_once_per_connection_and_epoch(scribe: Scribe, rea
     """A card is sent when the key is there, and again after an epoch entry, under new numbers."""
 
     def cards() -> list[tuple[int, int]]:
-        posts = [post for frame in reader.room.flush(1.0) for post in f.posts(frame)]
+        posts = [post for frame in reader.room.flush(1.0) for post in f.client_frames(frame)]
         return [(parse(p.entry).epoch, parse(p.entry).n) for p in posts if p.kind == f.CARD]
 
     reader.begin()

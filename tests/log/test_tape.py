@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendall.log.tape import Tape
-from sendall.protocol.frames import Chunk, Logged, frame_entries, server_frames
+from sendall.protocol.chunks import Chunk, frame_entries
+from sendall.protocol.frames import Logged, server_frames
 
 RID = 7
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sendall.errors import Malformed
 from sendall.protocol import frames as f
+from sendall.protocol.chunks import binary_message, frame_entries, text_message
 from sendall.protocol.entry import MAX_ENTRY, MAX_SEQ, MIN_ENTRY
 
 NUMBER = st.integers(0, MAX_SEQ - 1)
@@ -41,7 +42,7 @@ def pack(frame: f.Post | f.Logged | f.Shown | f.GrantFrame) -> bytes:
 @given(st.lists(POST, min_size=1, max_size=20))
 def test_the_posts_of_a_message_come_out_in_order(posts: list[f.Post]) -> None:
     """One or many frames, their bytes untouched."""
-    assert list(f.posts(b"".join(map(pack, posts)))) == posts
+    assert list(f.client_frames(b"".join(map(pack, posts)))) == posts
 
 
 @given(st.lists(SERVER_FRAME, min_size=1, max_size=20))
@@ -92,24 +93,24 @@ A_POST = f.post_frame(1, bytes(MIN_ENTRY))
 def test_a_client_message_with_one_defect_is_malformed(message: bytes) -> None:
     """Kinds and lengths are exact."""
     with pytest.raises(Malformed):
-        list(f.posts(message))
+        list(f.client_frames(message))
 
 
 def test_several_frames_share_at_most_65535_bytes() -> None:
     """A batch fits a 4-byte WebSocket header; one frame alone may be larger."""
     small = f.post_frame(1, bytes(MIN_ENTRY))
     filler = f.post_frame(1, bytes(f.MAX_BATCH - len(small) - 9))
-    assert len(list(f.posts(small + filler))) == 2
+    assert len(list(f.client_frames(small + filler))) == 2
     for batch in (small + filler + small, small + f.post_frame(1, bytes(f.MAX_BATCH - len(small) - 8))):
         with pytest.raises(Malformed, match="several frames"):
-            list(f.posts(batch))
+            list(f.client_frames(batch))
     alone = f.post_frame(1, bytes(MAX_ENTRY))
-    assert [len(post.entry) for post in f.posts(alone)] == [MAX_ENTRY]
+    assert [len(post.entry) for post in f.client_frames(alone)] == [MAX_ENTRY]
 
 
 def test_an_entry_that_is_too_big_is_still_a_frame() -> None:
     """So that the server can refuse it with `too_big` instead of ending the connection."""
-    assert [len(post.entry) for post in f.posts(f.post_frame(1, bytes(MAX_ENTRY + 1)))] == [MAX_ENTRY + 1]
+    assert [len(post.entry) for post in f.client_frames(f.post_frame(1, bytes(MAX_ENTRY + 1)))] == [MAX_ENTRY + 1]
 
 
 A_LOGGED = f.logged_frame(1, 1, 0, bytes(MIN_ENTRY))
@@ -163,15 +164,15 @@ def test_a_server_message_with_one_defect_is_malformed(message: bytes) -> None:
 )
 def test_websocket_headers_are_the_shortest(size: int, header: str) -> None:
     """RFC 6455, section 5.2: unmasked, final, in the shortest form of the length."""
-    assert f.binary_message(bytes(size)) == bytes.fromhex(header) + bytes(size)
-    assert f.text_message(bytes(size)) == b"\x81" + bytes.fromhex(header)[1:] + bytes(size)
+    assert binary_message(bytes(size)) == bytes.fromhex(header) + bytes(size)
+    assert text_message(bytes(size)) == b"\x81" + bytes.fromhex(header)[1:] + bytes(size)
 
 
 @given(st.lists(st.integers(MIN_ENTRY, 30_000) | st.just(MAX_ENTRY), max_size=12), st.integers(1, 1000))
 def test_entries_are_framed_in_order_and_in_bounds(sizes: list[int], first: int) -> None:
     """The chunks hold every entry once, in order; each is one message of at most 65,535 bytes or one entry."""
     records = [(first + at, 7, bytes([at]) * size) for at, size in enumerate(sizes)]
-    chunks = f.frame_entries(5, records)
+    chunks = frame_entries(5, records)
     told = []
     for chunk in chunks:
         payload = chunk.data[{126: 4, 127: 10}[chunk.data[1]] :]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sendall.protocol.frames import Chunk
+from sendall.protocol.chunks import Chunk
 from sendall.server.delivery import Audience, Reader
 
 

@@ -13,6 +13,7 @@ from sendall.crypto.sealing import Opener
 from sendall.errors import CloseCode, Code, LogError
 from sendall.protocol import frames as f
 from sendall.protocol.chain import link
+from sendall.protocol.chunks import Chunk
 from sendall.protocol.entry import MAX_ENTRY, EntryType, Role, parse
 from sendall.protocol.room import RoomState
 from sendall.protocol.verdict import Verdict
@@ -565,8 +566,8 @@ def test_writers_do_not_wait_for_readers_who_never_catch_up(world: RelayWorld, r
     """After a second of waiting in vain they go on, and do not wait at all for a while."""
     room = world.relay.rooms.found("lobby")
     world.run()
-    room.tape.put(f.Chunk(3, 4, b"x"))
-    room.tape.put(f.Chunk(5, 6, b"x"))
+    room.tape.put(Chunk(3, 4, b"x"))
+    room.tape.put(Chunk(5, 6, b"x"))
     room.audience.sent = 6
     reader = Reader(lambda data: None, 0, world.now)
     room.audience.add(reader)

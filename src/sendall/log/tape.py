@@ -10,7 +10,7 @@ import struct
 from bisect import bisect_right
 from collections import deque
 
-from sendall.protocol.frames import Chunk, binary_message
+from sendall.protocol.chunks import Chunk, binary_message
 
 _FRAME_HEAD = 25  # bytes of frame 02 before its entry; its length field is the last four of them
 

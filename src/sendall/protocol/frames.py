@@ -8,7 +8,7 @@ Source: docs/protocol.md, "Frames" and "Requests".
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -64,9 +64,13 @@ class Welcome(_Frame, tag="welcome", frozen=True):
 
 
 class Sub(_Frame, tag="sub", frozen=True):
+    """Exactly one of `name`, `room` and `invite` is given."""
+
     q: int
-    name: str
     after: int
+    name: str | None = None
+    room: B64 | None = None
+    invite: B64 | None = None
     h: B64 | None = None
     tail: int | None = None
     since_ms: int | None = None
@@ -110,8 +114,18 @@ class Have(_Frame, tag="have", frozen=True):
     e: int
 
 
+class Make(_Frame, tag="make", frozen=True):
+    """A new PRIVATE room; answered as a `sub` from its beginning."""
+
+    q: int
+    genesis: B64
+
+
 class Want(_Frame, tag="want", frozen=True):
+    """From a client: it lacks the current key. From the server, with `id`: that member lacks it."""
+
     rid: int
+    id: B64 | None = None
 
 
 class Present(_Frame, tag="present", frozen=True):
@@ -144,20 +158,22 @@ class ErrorFrame(_Frame, tag="error", frozen=True):
     q: int | None = None
 
 
-FromClient = Auth | Sub | Read | Unsub | Have | Want | Ping | Pong
-FromServer = Hello | Welcome | SubOk | Page | Present | RefusedFrame | ErrorFrame | Ping | Pong
+FromClient = Auth | Sub | Make | Read | Unsub | Have | Want | Ping | Pong
+FromServer = Hello | Welcome | SubOk | Page | Present | Want | RefusedFrame | ErrorFrame | Ping | Pong
 
 _FIXED = {  # bytes of the binary fields, by frame and field
     Hello: (("server", 32), ("ns", 32)),
     Auth: (("id", 32), ("nc", 32), ("n", 384), ("leaf", 32), ("sig", 64), ("proof", 32)),
     Welcome: (("leaf", 32), ("sig", 64)),
-    Sub: (("h", 32),),
+    Sub: (("h", 32), ("room", 32), ("invite", 32)),
     SubOk: (("room", 32), ("h", 32)),
     Page: (("h", 32),),
+    Want: (("id", 32),),
     RefusedFrame: (("session", 16),),
 }
 _NUMBERS = {
     Sub: ("q", "after", "tail", "since_ms", "start"),
+    Make: ("q",),
     SubOk: ("q", "rid", "first", "last", "from_", "cut"),
     Read: ("q", "rid", "from_", "to"),
     Page: ("q", "rid", "from_", "to"),
@@ -199,6 +215,10 @@ def decode_from_client(data: bytes) -> FromClient:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Malformed(f"a request that is none: {_harmless(error)}") from error
     _check_sizes(frame)
+    if isinstance(frame, Sub) and sum(x is not None for x in (frame.name, frame.room, frame.invite)) != 1:
+        raise Malformed("a sub that does not name exactly one room")
+    if isinstance(frame, Want) and frame.id is not None:
+        raise Malformed("a want that names somebody, from a client")
     return frame
 
 
@@ -209,6 +229,8 @@ def decode_from_server(data: bytes) -> FromServer:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Malformed(f"a reply that is none: {_harmless(error)}") from error
     _check_sizes(frame)
+    if isinstance(frame, Want) and frame.id is None:
+        raise Malformed("a want that names nobody, from the server")
     return frame
 
 
@@ -239,6 +261,7 @@ card; a grant; a card to keep."""
 _UP = struct.Struct(">BII")
 _LOGGED = struct.Struct(">BIQQI")
 _GRANT = struct.Struct(">BI32sI")
+LOGGED_HEADER_SIZE = _LOGGED.size
 
 
 class Post(msgspec.Struct, frozen=True, gc=False):
@@ -266,7 +289,7 @@ class Shown(NamedTuple):
 
 
 class GrantFrame(NamedTuple):
-    """04, server to client: a grant for `recipient`."""
+    """04, both ways: a grant for `recipient`, a member or an invite."""
 
     rid: int
     recipient: bytes
@@ -277,8 +300,13 @@ def post_frame(rid: int, entry: bytes, *, card: bool = False) -> bytes:
     return _UP.pack(CARD if card else POST, rid, len(entry)) + entry
 
 
+def logged_header(rid: int, seq: int, time_ms: int, length: int) -> bytes:
+    """Return what precedes an entry of so many bytes in its frame 02."""
+    return _LOGGED.pack(LOGGED, rid, seq, time_ms, length)
+
+
 def logged_frame(rid: int, seq: int, time_ms: int, entry: bytes) -> bytes:
-    return _LOGGED.pack(LOGGED, rid, seq, time_ms, len(entry)) + entry
+    return logged_header(rid, seq, time_ms, len(entry)) + entry
 
 
 def shown_frame(rid: int, entry: bytes) -> bytes:
@@ -289,7 +317,7 @@ def grant_frame(rid: int, recipient: bytes, grant: bytes) -> bytes:
     return _GRANT.pack(GRANT, rid, recipient, len(grant)) + grant
 
 
-def posts(message: bytes) -> Iterator[Post]:
+def client_frames(message: bytes) -> Iterator[Post | GrantFrame]:
     """Yield the frames of a client's binary message.
 
     Raises:
@@ -299,17 +327,25 @@ def posts(message: bytes) -> Iterator[Post]:
     if not size:
         raise Malformed("an empty binary message")
     while at < size:
-        if message[at] not in (POST, CARD):
-            raise Malformed(f"frame {message[at]:#04x} is not for the server of an OPEN room")
-        if at + _UP.size > size:
+        kind = message[at]
+        if kind not in (POST, CARD, GRANT):
+            raise Malformed(f"frame {kind:#04x} is not for the server")
+        head = _GRANT if kind == GRANT else _UP
+        if at + head.size > size:
             raise Malformed("a frame that ends in its header")
-        kind, rid, length = _UP.unpack_from(message, at)
-        end = at + _UP.size + length
-        if end > size or length < MIN_ENTRY:
-            raise Malformed(f"a frame says {length:,} bytes of entry")
+        start = at + head.size
+        if kind == GRANT:
+            _, rid, recipient, length = _GRANT.unpack_from(message, at)
+            is_sound = 0 < length <= MAX_GRANT
+        else:
+            _, rid, length = _UP.unpack_from(message, at)
+            is_sound = length >= MIN_ENTRY
+        end = start + length
+        if end > size or not is_sound:
+            raise Malformed(f"a frame says {length:,} bytes")
         if size > MAX_BATCH and (at or end != size):
             raise Malformed(f"several frames in a message of {size:,} bytes; the limit is {MAX_BATCH:,}")
-        yield Post(kind, rid, message[at + _UP.size : end])
+        yield GrantFrame(rid, recipient, message[start:end]) if kind == GRANT else Post(kind, rid, message[start:end])
         at = end
 
 
@@ -347,54 +383,3 @@ def server_frames(message: bytes) -> Iterator[Logged | Shown | GrantFrame]:
         else:
             yield GrantFrame(rid, recipient, body)
         at = end
-
-
-# -- WebSocket framing of what the server sends -------------------------------------------------
-
-_BINARY, _TEXT = 0x82, 0x81
-
-
-def binary_message(payload: bytes) -> bytes:
-    """Return one whole unmasked WebSocket binary message."""
-    return _websocket_header(_BINARY, len(payload)) + payload
-
-
-def text_message(payload: bytes) -> bytes:
-    return _websocket_header(_TEXT, len(payload)) + payload
-
-
-def _websocket_header(first: int, length: int) -> bytes:
-    if length < 126:
-        return bytes((first, length))
-    if length < 65_536:
-        return struct.pack(">BBH", first, 126, length)
-    return struct.pack(">BBQ", first, 127, length)
-
-
-class Chunk(NamedTuple):
-    """Entries `first` … `last` of one room, framed once as one WebSocket message for every reader."""
-
-    first: int
-    last: int
-    data: bytes
-
-
-def frame_entries(rid: int, records: Iterable[tuple[int, int, bytes]]) -> list[Chunk]:
-    """Frame (seq, time_ms, entry) triples, ascending, as WebSocket messages of at most 64 KiB each."""
-    chunks: list[Chunk] = []
-    parts: list[bytes] = []
-    size = first = last = 0
-    for seq, time_ms, entry in records:
-        frame_size = _LOGGED.size + len(entry)
-        if parts and size + frame_size > MAX_BATCH:
-            chunks.append(Chunk(first, last, binary_message(b"".join(parts))))
-            parts, size = [], 0
-        if not parts:
-            first = seq
-        parts.append(_LOGGED.pack(LOGGED, rid, seq, time_ms, len(entry)))
-        parts.append(entry)
-        size += frame_size
-        last = seq
-    if parts:
-        chunks.append(Chunk(first, last, binary_message(b"".join(parts))))
-    return chunks

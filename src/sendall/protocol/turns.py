@@ -30,11 +30,12 @@ class State(enum.Enum):
 
 FrameType = type[f.FromClient] | type[f.FromServer] | type[f.Post] | type[f.Logged] | type[f.Shown] | type[f.GrantFrame]
 
-_ASKS: tuple[FrameType, ...] = (f.Sub, f.Read, f.Unsub, f.Have, f.Want, f.Ping, f.Pong, f.Post)
+_ASKS: tuple[FrameType, ...] = (f.Sub, f.Make, f.Read, f.Unsub, f.Have, f.Want, f.Ping, f.Pong, f.Post, f.GrantFrame)
 _TELLS: tuple[FrameType, ...] = (
     f.SubOk,
     f.Page,
     f.Present,
+    f.Want,
     f.RefusedFrame,
     f.ErrorFrame,
     f.Ping,

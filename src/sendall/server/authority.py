@@ -12,6 +12,7 @@ from typing import Protocol
 
 from sendall.log.roomlog import RoomLog
 from sendall.protocol import frames as f
+from sendall.protocol.chunks import binary_message
 from sendall.protocol.entry import Role
 from sendall.protocol.room import RoomState
 from sendall.server.connection import Connection
@@ -107,4 +108,4 @@ class GrantQueue:
             return
         reader.wants_grant = False
         grant = self._authority.grant(room.state, connection.id_pk, connection.modulus)
-        connection.wire.write(f.binary_message(f.grant_frame(room.rid, connection.id_pk, grant)))
+        connection.wire.write(binary_message(f.grant_frame(room.rid, connection.id_pk, grant)))

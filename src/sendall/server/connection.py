@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from sendall.errors import CloseCode, Code, LogError, Malformed
 from sendall.protocol import frames as f
+from sendall.protocol.chunks import binary_message, text_message
 from sendall.protocol.entry import MAX_ENTRY, Entry, EntryType, parse
 from sendall.protocol.turns import State
 from sendall.server.admission import Bucket
@@ -68,7 +69,7 @@ class Connection:
             self.end(CloseCode.MALFORMED, "an entry before the handshake was done")
             return
         try:
-            for post in f.posts(data):
+            for post in f.client_frames(data):
                 held = self.rooms.get(post.rid)
                 if held is None:
                     # Left or never entered: the answer to a post that crossed an `unsub`.
@@ -145,7 +146,7 @@ class Connection:
 
     def say(self, frame: f.FromServer) -> None:
         if not self.is_closed:
-            self.wire.write(f.text_message(f.encode(frame)))
+            self.wire.write(text_message(f.encode(frame)))
 
     def end(self, code: CloseCode, reason: str) -> None:
         """Close the connection with `code`; repeated calls do nothing."""
@@ -224,7 +225,7 @@ class Connection:
         entry = parse(raw)
         if entry.type == _SIGNAL:
             if self._may_signal(room, entry, now):
-                room.audience.tell(f.binary_message(f.shown_frame(room.rid, raw)))
+                room.audience.tell(binary_message(f.shown_frame(room.rid, raw)))
             return
         refusal = self._judge(room, entry, now)
         if refusal is not None:
@@ -272,6 +273,6 @@ class Connection:
             return
         if not room.presence.is_small:
             return
-        card = f.binary_message(f.shown_frame(room.rid, raw))
+        card = binary_message(f.shown_frame(room.rid, raw))
         room.cards[self.id_pk] = (self, card)
         room.audience.tell(card)

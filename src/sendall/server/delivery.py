@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from sendall.protocol.frames import Chunk
+from sendall.protocol.chunks import Chunk
 
 PULL_CHUNKS = 4
 """Chunks a reader may pull in one turn of the loop, so that a long history delays nobody."""

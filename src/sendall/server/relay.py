@@ -15,6 +15,7 @@ from sendall.config import ServerSettings
 from sendall.errors import CloseCode, Code, LogError
 from sendall.log.roomlog import Record, Retention, RoomLog, Store
 from sendall.protocol import frames as f
+from sendall.protocol.chunks import text_message
 from sendall.protocol.entry import EntryType, Role
 from sendall.protocol.roles import is_room_name
 from sendall.server.admission import Bucket, Buckets
@@ -272,7 +273,7 @@ class Relay:
     def _tell_presence(self, room: Room, now: float) -> None:
         news = room.presence.news(now)
         if news is not None:
-            room.audience.tell(f.text_message(f.encode(news)))
+            room.audience.tell(text_message(f.encode(news)))
 
     # -- authority ----------------------------------------------------------------------------
 

@@ -17,8 +17,9 @@ from sendall.log.roomlog import Checkpoint, Damaged, Record, RoomLog
 from sendall.log.tape import Tape
 from sendall.protocol.chain import Window, link
 from sendall.protocol.checkpoint import pack, unpack
+from sendall.protocol.chunks import Chunk, frame_entries
 from sendall.protocol.entry import Entry, EntryType, parse
-from sendall.protocol.frames import MAX_BATCH, Chunk, Sub, frame_entries
+from sendall.protocol.frames import MAX_BATCH, Sub
 from sendall.protocol.room import RoomState
 from sendall.protocol.verdict import Verdict
 from sendall.server.admission import Bucket
