@@ -510,7 +510,7 @@ def test_what_was_pruned_while_away_is_said(scribe: Scribe, reader: Scribed) -> 
     reader.room.disconnected()
     for i in range(4):
         scribe.say(f"m{i}")
-    reader.subok(from_=had + 3)
+    reader.subok(from_=had + 3, first=had + 4)
     reader.read(scribe.lines[had + 3 :])
     [notice] = reader.kinds(ev.Notice)
     assert isinstance(notice, ev.Notice)

@@ -23,18 +23,23 @@ from typing import Literal, Self
 from sendall.client import process
 from sendall.client.address import parse_address
 from sendall.client.beginning import Beginning, Since, beginning_of
+from sendall.client.entrance import Entrances
 from sendall.client.events import Back, Lost, safe_nick
 from sendall.client.joined import Person, Room
 from sendall.client.keyring import Keyring, identity_changed
 from sendall.client.outbox import Outbox
 from sendall.client.outbox_store import OutboxFile
+from sendall.client.private_client import PrivateRooms
+from sendall.client.private_joined import PrivateRoom
 from sendall.client.room import RoomFollower
 from sendall.client.runner import Manner, Runner
 from sendall.client.session import ClientSession
+from sendall.client.vault import KnownRoom, Vault
 from sendall.config import DEFAULT_ROOM
 from sendall.crypto.identity import Identity, server_fingerprint
 from sendall.crypto.primitives import RsaKey
 from sendall.errors import ConnectError, Refused, SecurityAlarm, SendallError, UsageError
+from sendall.protocol.entry import Kind
 from sendall.protocol.roles import is_room_name
 from sendall.protocol.words import words_of
 
@@ -101,6 +106,7 @@ class Client:
         self._server_pk = server_key or self._address.server_pk
         self._opened = asyncio.Event()
         self._joins: dict[RoomFollower, asyncio.Future[None]] = {}
+        self._private: PrivateRooms | None = None
         self._running: asyncio.Task[None] | None = None
         self._why_ended: SendallError | None = None
 
@@ -155,6 +161,8 @@ class Client:
             self._running = None
             self.ended(self._why_ended)
             self._outbox_file.close()
+            if self._private is not None:
+                self._private.close()
 
     @property
     def id(self) -> bytes:
@@ -190,10 +198,75 @@ class Client:
             raise UsageError(f"{name!r} is no room name", hint="1 to 64 bytes, without control characters")
         if name in self.rooms:
             raise UsageError(f"this client is in {name!r} already")
+        self._check_open()
+        return await self._come_in(self._room(name, beginning_of(tail, since, _now_ms()), create=create))
+
+    async def new_room(
+        self, name: str | None = None, *, history: Literal["all", "epoch"] = "all", knock: bool = False
+    ) -> PrivateRoom:
+        """Make a PRIVATE room and be in it, as its first admin. The server is not told its name.
+
+        `history`: whether newcomers may read all that is retained, or what is said from their epoch on. With
+        `knock`, links open nothing while no member is online. Make a link with `PrivateRoom.invite`.
+
+        Raises:
+            UsageError: the name is none.
+            Refused: `full`, `slow_down`: the server takes no more rooms (now).
+        """
+        if name is not None and not is_room_name(name):
+            raise UsageError(f"{name!r} is no room name", hint="1 to 64 bytes, without control characters")
+        self._check_open()
+        room = await self._private_rooms().make(name, history=history == "all", knock=knock)
+        await self._come_in(room)
+        return room
+
+    async def join_link(self, *, tail: int | None = 50, since: Since | None = None) -> PrivateRoom:
+        """Join the PRIVATE room that this client's link leads to, or come back to it.
+
+        Waits until the room can be written to, or an admin has to let this client in (`PrivateRoom.is_pending`).
+
+        Raises:
+            UsageError: this client was not connected by a PRIVATE link.
+            Refused: `unknown_invite`: the link is used up, expired, revoked, ended or damaged.
+            SecurityAlarm: the server shows another room than the link was made for.
+        """
+        if not self._address.is_private:
+            raise UsageError("this client was connected without a private link", hint="connect with the whole link")
+        self._check_open()
+        room = await self._private_rooms().by_link(self._address, beginning_of(tail, since, _now_ms()))
+        await self._come_in(room)
+        return room
+
+    async def join_known(self, known: KnownRoom, *, tail: int | None = 50, since: Since | None = None) -> PrivateRoom:
+        """Come back to a PRIVATE room that this device is in; see `known_rooms`.
+
+        Raises:
+            Refused: `not_member`: the server says that this identity was removed.
+            SecurityAlarm: the room is not what it was.
+        """
+        self._check_open()
+        room = await self._private_rooms().again(known, beginning_of(tail, since, _now_ms()))
+        await self._come_in(room)
+        return room
+
+    def _check_open(self) -> None:
         if self.state == "closed":
             raise self._why_ended or ConnectError("this client is closed")
-        room = self._room(name, beginning_of(tail, since, _now_ms()), create=create)
-        self.rooms[name] = room
+
+    def _private_rooms(self) -> PrivateRooms:
+        if self._private is None:
+            server_pk = self._runner.server_pk
+            vault = Vault(self._keyring.folder, self._identity)
+            entrances = Entrances(vault, self._outbox_file, self._identity, server_pk, self.nick, self._began_ms)
+            self._private = PrivateRooms(self, vault, entrances, self._address, server_pk)
+        return self._private
+
+    async def _come_in(self, room: Room) -> Room:
+        name, number = room.name, 1
+        while room.name in self.rooms:
+            number += 1
+            room.name = f"{name}~{number}"
+        self.rooms[room.name] = room
         joined = self._joins[room.follower] = asyncio.get_running_loop().create_future()
         try:
             if self._runner.link is not None:
@@ -239,7 +312,17 @@ class Client:
             self._runner.link.session.leave(room.follower)
             self.wake()
 
+    def renamed(self, room: Room, name: str) -> None:
+        if self.rooms.get(room.name) is room and name not in self.rooms:
+            del self.rooms[room.name]
+            room.name = name
+            self.rooms[name] = room
+
     def _note_seen(self, room: Room) -> None:
+        if isinstance(room, PrivateRoom):
+            if self._private is not None:
+                self._private.save(room.follower)
+            return
         seen = room.follower.seen
         if seen is not None:
             with suppress(UsageError):  # the folder is gone or full: the next program compares with less
@@ -272,16 +355,34 @@ class Client:
             self._joined(follower, error)
         for room in list(self.rooms.values()):
             room.collect()
-            if room.is_new and room.follower.is_founded:
+            if isinstance(room, PrivateRoom):
+                self._told_private(room)
+            elif room.is_new and room.follower.is_founded:
                 room.is_new = False
                 self._keyring.pin_room(self._runner.server_pk, room.name, room.id)
             evidence = room.take_evidence()
             if evidence is not None:
                 self._keyring.keep_evidence(evidence)
 
+    def _told_private(self, room: PrivateRoom) -> None:
+        follower = room.follower
+        self._private_rooms().told(room)
+        waiting = self._joins.get(follower)
+        if waiting is not None and not waiting.done():
+            if follower.why_gone is not None:
+                waiting.set_exception(follower.why_gone)
+            elif follower.alarm is not None:
+                waiting.set_exception(follower.alarm)
+            elif follower.is_pending or follower.is_settled:
+                waiting.set_result(None)
+        elif follower.is_gone:
+            self.let_go(room)
+
     def _joined(self, follower: RoomFollower, error: Refused | SecurityAlarm | None) -> None:
         waiting = self._joins.get(follower)
-        room = self.rooms.get(follower.name)
+        if waiting is not None and error is None and follower.kind is Kind.PRIVATE:
+            return  # the answer to a sub is only the beginning: `_told_private`
+        room = next((room for room in self.rooms.values() if room.follower is follower), None)
         if waiting is not None and not waiting.done():
             if error is None:
                 waiting.set_result(None)
@@ -322,6 +423,8 @@ class Client:
     def after_fork(self) -> None:
         """In the child of a fork: nothing is sealed there under a session that the parent has too."""
         self._outbox_file.after_fork()
+        if self._private is not None:
+            self._private.after_fork()
         for room in self.rooms.values():
             room.after_fork()
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import msgspec
 
 from sendall.crypto.identity import person_fingerprint
-from sendall.errors import Code, SecurityAlarm, SendallError
+from sendall.errors import Code, Refused, SecurityAlarm, SendallError
 
 NO_NICK = "?"
 MAX_NICK = 32
@@ -157,6 +157,22 @@ class Notice(_Event, frozen=True):
     sentence: str
 
 
+class Topic(_Event, frozen=True):
+    """Somebody said what the room is called; an admin's word counts."""
+
+    seq: int
+    sender: bytes
+    topic: str
+    knock: bool = False
+    """Whether the room's links open nothing while no member is online."""
+
+
+class Removed(_Event, frozen=True):
+    """This identity is in the room no more; `why` says whose doing it is."""
+
+    why: Refused
+
+
 class Pending(Protocol):
     """A message on its way: in the outbox until its own entry comes back."""
 
@@ -214,6 +230,8 @@ Event = (
     | Alarm
     | Unreadable
     | Notice
+    | Topic
+    | Removed
     | Held
     | GivenUp
     | InDoubt

@@ -20,10 +20,12 @@ _PASSING = (Came, Went, Presence, Signal)
 
 
 class Hole:
-    """Messages `first` … `last` that were heard and not kept."""
+    """Messages `first` … `last` that are not kept here, and are read when their turn comes."""
 
-    def __init__(self, seq: int) -> None:
-        self.first = self.last = seq
+    def __init__(self, first: int, last: int, *, is_backfill: bool = False) -> None:
+        self.first, self.last = first, last
+        self.is_backfill = is_backfill
+        """Whether they were said before this program came, and not heard and dropped."""
 
 
 class Inbox:
@@ -52,12 +54,17 @@ class Inbox:
             if len(queue) < LIMIT:
                 queue.append(event)
             elif isinstance(event, Message | Unreadable):
-                if isinstance(queue[-1], Hole):
+                if isinstance(queue[-1], Hole) and not queue[-1].is_backfill:
                     queue[-1].last = event.seq
                 else:
-                    queue.append(Hole(event.seq))
+                    queue.append(Hole(event.seq, event.seq))
             elif not isinstance(event, _PASSING):
                 queue.append(event)
+        self._news.set()
+
+    def put_hole(self, first: int, last: int) -> None:
+        """Let the reader have messages that were said before this program came."""
+        self._queue.append(Hole(first, last, is_backfill=True))
         self._news.set()
 
     async def get(self) -> Event | Hole | None:

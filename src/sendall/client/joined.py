@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from sendall.client.events import Alarm, Event, Message, Notice, Pending, Receipt, Unreadable, tag_of
+from sendall.client.events import Alarm, Event, Message, Notice, Pending, Receipt, Topic, Unreadable, tag_of
 from sendall.client.history import PageRead
 from sendall.client.inbox import Hole, Inbox
 from sendall.client.outbox_store import Lane
@@ -35,6 +35,8 @@ class Person(NamedTuple):
 class Carrier(Protocol):
     """What a room asks of the client that carries it."""
 
+    nick: str
+
     def wake(self) -> None:
         """Something is to be sent."""
         ...
@@ -51,6 +53,10 @@ class Carrier(Protocol):
         """The program left the room."""
         ...
 
+    def renamed(self, room: Room, name: str) -> None:
+        """The room is known by another name from now on."""
+        ...
+
 
 class Room:
     """A room that `Client.join` returned."""
@@ -59,6 +65,7 @@ class Room:
 
     def __init__(self, carrier: Carrier, follower: RoomFollower, lane: Lane, nick: str) -> None:
         self.name = follower.name
+        self.kind = follower.kind
         self.follower = follower
         self.inbox = Inbox()
         self._carrier = carrier
@@ -198,7 +205,7 @@ class Room:
         first = hole.first
         while first <= hole.last:
             upto = min(first + HISTORY_PAGE, hole.last + 1)
-            told: dict[int, Message | Unreadable] = {}
+            told: dict[int, Message | Topic | Unreadable] = {}
             before = upto
             while before > first:
                 page = await self._read_page(before, before - first)
@@ -209,7 +216,7 @@ class Room:
             for seq in range(first, upto):
                 if seq in told:
                     yield told[seq]
-            if not told:
+            if not told and not hole.is_backfill:
                 yield Notice(first, f"messages {first} to {upto - 1} were pruned before they were read here")
             first = upto
 

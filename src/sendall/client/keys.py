@@ -7,6 +7,7 @@ is unreadable, for every client alike. Pure. Source: docs/protocol.md, "Grant", 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -55,6 +56,10 @@ class EpochKeys:
         except CannotOpen:
             return []
         self.newest_granted = max(self.newest_granted, max(granted))
+        return self.take_keys(granted)
+
+    def take_keys(self, granted: Mapping[int, bytes]) -> list[int]:
+        """Take keys by epoch and return the epochs whose key is proved only now."""
         proved = []
         for e, key in granted.items():
             if e in self._keys:
@@ -96,6 +101,11 @@ class EpochKeys:
 def write_message(text: str, nick: str) -> bytes:
     """Return the plaintext of a message. Raises ValueError: not encodable (a lone surrogate)."""
     return msgspec.json.encode({"t": "m", "x": text, "nick": nick})
+
+
+def write_topic(topic: str, *, knock: bool) -> bytes:
+    """Return the plaintext by which an admin's client says what a PRIVATE room is called, and whether it has doors."""
+    return msgspec.json.encode({"t": "topic", "x": topic, **({"knock": True} if knock else {})})
 
 
 def write_content(content: dict[str, Any]) -> bytes:

@@ -10,7 +10,19 @@ from collections import OrderedDict, deque
 from collections.abc import Container
 from typing import Any
 
-from sendall.client.events import NEWER_CLIENT, NO_NICK, Event, Message, Signal, Unreadable, safe_nick, tag_of, utc
+from sendall.client.events import (
+    NEWER_CLIENT,
+    NO_NICK,
+    Event,
+    Message,
+    Signal,
+    Topic,
+    Unreadable,
+    safe_nick,
+    safe_text,
+    tag_of,
+    utc,
+)
 from sendall.client.keys import EpochKeys, read_plaintext
 from sendall.client.keys import Unreadable as NotAPlaintext
 from sendall.crypto.primitives import CannotOpen, verify
@@ -78,7 +90,7 @@ class Reader:
         self._waiting_bytes -= len(entry.raw)
         self._tell(self.open(seq, time_ms, entry))
 
-    def open(self, seq: int, time_ms: int, entry: Entry) -> Message | Unreadable:
+    def open(self, seq: int, time_ms: int, entry: Entry) -> Message | Topic | Unreadable:
         """Return what a message entry says; its signature was checked before."""
         opener = self.keys.opener(entry.epoch)
         if opener is None:
@@ -90,6 +102,8 @@ class Reader:
         kind, text, nick = content.get("t"), content.get("x"), content.get("nick")
         if type(kind) is not str or (kind == "m" and type(text) is not str):
             return Unreadable(seq, "its content is not what a message has")
+        if kind == "topic" and type(text) is str:
+            return Topic(seq, entry.sender, safe_text(text), content.get("knock") is True)
         return Message(
             seq,
             utc(time_ms),

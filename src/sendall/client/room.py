@@ -23,7 +23,8 @@ from sendall.crypto.primitives import RsaKey
 from sendall.errors import Code, Refused, SecurityAlarm
 from sendall.protocol import frames as f
 from sendall.protocol.bodies import Body, Epoch, Restart, RoleChange
-from sendall.protocol.entry import ZERO_32, Entry, EntryType, Role
+from sendall.protocol.entry import ZERO_32, Entry, EntryType, Kind, Role
+from sendall.protocol.room import RoomState
 from sendall.protocol.verdict import Verdict
 
 _FORGET = "ask whoever runs the server; if it was set up anew, `sendall forget` its address"
@@ -33,6 +34,8 @@ WANT_EVERY_S = 5.0
 
 class RoomFollower:
     """One room, from its first subscription to the end of the program."""
+
+    kind = Kind.OPEN
 
     def __init__(
         self,
@@ -75,7 +78,7 @@ class RoomFollower:
 
     def _meet(self, room_id: bytes, seen: tuple[int, bytes] | None = None) -> None:
         self.keys = EpochKeys(room_id, self._identity.pk, self._rsa)
-        self.log = Following(self.name, room_id, self._server_pk, self, seen)
+        self.log = Following(self.name, RoomState(room_id, self._server_pk), self, seen)
         self._reader = Reader(self.name, room_id, self.keys, self.outbox.sessions, self.events)
 
     @property
@@ -110,7 +113,7 @@ class RoomFollower:
 
     # -- subscribing --------------------------------------------------------------------------
 
-    def sub(self, q: int) -> f.Sub:
+    def sub(self, q: int) -> f.Sub | f.Make:
         """Return the request that begins following, or goes on with it."""
         state = self.log.state
         if state.seq:
@@ -143,6 +146,15 @@ class RoomFollower:
         self.signals.card_due = True
         return True
 
+    @property
+    def has_more(self) -> bool:
+        """Whether `flush` kept something back only so that one turn does not take too long."""
+        return False
+
+    def subscribes_again(self) -> bool:
+        """Whether what the server tells this client changes in kind, which takes a new `sub`."""
+        return False
+
     def could_not_join(self, refused: Refused) -> None:
         """The server declined `sub`. That a room is gone which was followed before is an alarm."""
         if refused.code is Code.UNKNOWN_ROOM and self.log.state.seq:
@@ -173,7 +185,7 @@ class RoomFollower:
             self.outbox.came_back(entry, seq, time_ms)
         self._reader.take(seq, time_ms, entry)
 
-    def heard_control(self, seq: int, body: Body, *, early: bool) -> None:
+    def heard_control(self, seq: int, entry: Entry, body: Body, *, early: bool) -> None:
         match body:
             case Epoch():
                 self._reader.epoch_passed()
@@ -232,8 +244,11 @@ class RoomFollower:
 
     # -- keys, people, refusals, pages ----------------------------------------------------------
 
-    def granted(self, grant: bytes) -> None:
-        """Take a grant: keys count once their commitment was read."""
+    def wanted(self, frame: f.Want, now: float) -> None:
+        """The server says that a member lacks the key: nobody's concern in an OPEN room."""
+
+    def granted(self, recipient: bytes, grant: bytes) -> None:
+        """Take a grant: keys count once their commitment was read. In an OPEN room all that come are ours."""
         self._keys_came(self.keys.take_grant(grant))
         self._check_early_end()
 

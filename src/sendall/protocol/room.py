@@ -168,11 +168,20 @@ class RoomState:
         `begin_at` follows once the last of them is taken.
         """
         assert seq > self.seq, "control entries come in order"
-        self.seq = seq - 1
-        h = self.h
-        verdict = self.apply(seq, time_ms, raw)
-        self.h = h
+        try:
+            entry = parse(raw)
+        except Malformed:
+            self.advance(seq, time_ms, self.h)
+            return Verdict.BAD
+        verdict = self.judge(entry, seq=seq, time_ms=time_ms)
+        self.apply_early_judged(entry, seq, time_ms, verdict)
         return verdict
+
+    def apply_early_judged(self, entry: Entry, seq: int, time_ms: int, verdict: Verdict) -> None:
+        """As `apply_early_control`, of an entry that was judged."""
+        if verdict is _OK:
+            self._take(entry, seq)
+        self.advance(seq, time_ms, self.h)
 
     def begin_at(self, seq: int, h: bytes) -> None:
         """Go on after `seq` with the server's `h`: the coming late of docs/protocol.md."""

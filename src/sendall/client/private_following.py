@@ -1,0 +1,161 @@
+"""A reader's place in the log of a PRIVATE room: what `client.following` does not ask of OPEN rooms.
+
+No restart may take a control entry back; an authority entry must follow one that was valid; a newcomer
+reads only control entries, without the chain, until it is a member. Keeps the chronicle. Pure.
+Source: docs/protocol.md, "The one state machine".
+"""
+
+from __future__ import annotations
+
+from sendall.client.chronicle import Chronicle, Past, pack_room, unpack_room
+from sendall.client.events import tag_of
+from sendall.client.following import Following, Listener
+from sendall.errors import Malformed
+from sendall.protocol.bodies import AuthorityBody, Body, parse_body
+from sendall.protocol.entry import Entry, Kind
+from sendall.protocol.frames import SubOk
+from sendall.protocol.room import RoomState
+from sendall.protocol.verdict import Verdict
+
+_UNDONE = "the server took back an entry that changed who is in the room or what they may do"
+
+
+class PrivateFollowing(Following):
+    """One reader's place in one PRIVATE room's log."""
+
+    def __init__(
+        self,
+        name: str,
+        room_id: bytes,
+        server_pk: bytes,
+        listener: Listener,
+        saved: tuple[RoomState, Chronicle] | None = None,
+        past: Past | None = None,
+    ) -> None:
+        """`saved`: where an earlier program stopped, to go on from there.
+
+        `past`: up to where an earlier program saw control entries; if it is not gone on from there, these same
+        entries must be met again.
+        """
+        state, self.chronicle = saved or (RoomState(room_id, server_pk, Kind.PRIVATE), Chronicle())
+        super().__init__(name, state, listener)
+        self._past = past
+        self.is_foyer = False
+        """Whether only control entries come: this identity is no member yet."""
+        if state.seq:
+            self._begin_at(state.seq, state.h)
+            for seq, e, _ in self.chronicle.epochs:
+                self.history.new_epoch(seq, e)
+        self.history.may_show = self._was_members
+
+    def _was_members(self, seq: int, entry: Entry) -> bool:
+        return self.chronicle.was_member(entry.sender, seq)
+
+    def save(self) -> tuple[int, bytes] | None:
+        """Return (seq, what a later program goes on from); None while that is in doubt."""
+        if not self.was_caught_up or self._early is not None or self.is_head_unknown or self._restart_due:
+            return None
+        return self.state.seq, pack_room(self.state, self.chronicle)
+
+    # -- the foyer: newcomers ---------------------------------------------------------------------
+
+    def enter_foyer(self, ok: SubOk) -> None:
+        """Take the answer to a `sub` by an invite, or by the room of somebody who waits to be admitted.
+
+        Control entries alone follow, before and after `from`, and the head stays there.
+
+        Raises:
+            Malformed: its numbers contradict each other.
+        """
+        if not self.state.seq <= ok.from_ <= ok.last:
+            raise Malformed("a subok whose numbers contradict each other")
+        self.is_foyer = True
+        self._early = (ok.from_, bytes(ok.h))
+        self._early_back = self._saved()
+
+    def leave_foyer(self) -> None:
+        """Membership was granted: the next subok brings the chain value that belongs to this seq."""
+        self.is_foyer, self._early, self.is_head_unknown = False, None, True
+
+    def subscribed(self, ok: SubOk) -> bool:
+        if self.is_head_unknown and ok.from_ > self.state.seq:
+            self.is_head_unknown = False  # further control entries come first, and then h
+        return super().subscribed(ok)
+
+    def disconnected(self) -> None:
+        if self.is_foyer:
+            self._early_back = b""
+        super().disconnected()
+        self.is_foyer = False
+
+    def _is_next(self, seq: int, time_ms: int, raw: bytes) -> bool:
+        if self.is_foyer:
+            self._take_early(seq, time_ms, raw)
+            return False
+        return super()._is_next(seq, time_ms, raw)
+
+    # -- the chronicle ------------------------------------------------------------------------------
+
+    def _saved(self) -> bytes:
+        return pack_room(self.state, self.chronicle)
+
+    def _restore(self, saved: bytes) -> None:
+        if saved:
+            self.state, self.chronicle = unpack_room(saved)
+        else:
+            self.state = RoomState(self.state.room_id, self.state.server_pk, Kind.PRIVATE)
+            self.chronicle = Chronicle()
+
+    def _before_control(self, entry: Entry, seq: int, body: Body) -> None:
+        self._note(entry, seq, body)
+
+    def _take_early_control(self, entry: Entry, seq: int, time_ms: int, raw: bytes) -> Verdict:
+        verdict = self.state.judge(entry, seq=seq, time_ms=time_ms)
+        if verdict is Verdict.OK:
+            self._note(entry, seq, parse_body(entry))
+        self.state.apply_early_judged(entry, seq, time_ms, verdict)
+        return verdict
+
+    def _note(self, entry: Entry, seq: int, body: Body) -> None:
+        self.chronicle.take(seq, entry, body, self.state)
+        if self._past is not None and seq >= self._past.seq:
+            if self.chronicle.past != self._past:
+                raise self._stop("history", _UNDONE)
+            self._past = None
+
+    # -- what may not be ------------------------------------------------------------------------------
+
+    def _check_caught_up(self) -> None:
+        if self._past is not None and self._early is None and self.state.seq >= self._target:
+            raise self._stop("history", _UNDONE)
+        super()._check_caught_up()
+
+    def _may_go_back(self, cut: int) -> bool:
+        return self.chronicle.past.seq <= cut
+
+    def _check_invalid(self, entry: Entry, seq: int, verdict: Verdict) -> None:
+        """Raise the alarm if an honest member's entry shows that this client was not shown what that one was.
+
+        An authority entry that follows none that was valid here, or an entry of an epoch that never began here.
+        """
+        state = self.state
+        if verdict in (Verdict.BAD, Verdict.BAD_SIG) or entry.sender not in state.membership.members:
+            return
+        follows = self._follows(entry)
+        if (follows is None or follows in self.chronicle.auths) and entry.epoch <= state.epoch:
+            return
+        sentence = (
+            f"entry {seq} of {self.name!r}, by {tag_of(entry.sender)}, follows a change of the room that the server "
+            "did not show to this client"
+        )
+        raise self._stop("lineage", sentence)
+
+    def _follows(self, entry: Entry) -> bytes | None:
+        """Return `prev_auth` of an admin's authority entry; None of others."""
+        if not entry.is_control or not self.state.membership.is_admin(entry.sender):
+            return None
+        try:
+            body = parse_body(entry)
+        except Malformed:
+            return None
+        return body.prev_auth if isinstance(body, AuthorityBody) else None

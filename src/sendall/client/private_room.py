@@ -1,0 +1,399 @@
+"""One PRIVATE room over any number of connections: what `client.room` does, and membership and keys beside it.
+
+A newcomer stands in the foyer: it reads control entries, checks its link against them, and joins. A
+member reads all, hands out keys it holds, and, as an admin, sees to it that the room gets new ones. The
+rules of the log are `private_following`'s, acts are `acts`', keys `ring`'s and `custody`'s. Pure.
+Source: docs/protocol.md, "Rotation and joining".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from sendall.client import acts as a
+from sendall.client import events as ev
+from sendall.client.acts import Acts
+from sendall.client.beginning import Beginning
+from sendall.client.chronicle import Chronicle, Past, unpack_room
+from sendall.client.custody import Custody
+from sendall.client.duties import Duties
+from sendall.client.foyer import Door
+from sendall.client.items import Place
+from sendall.client.keys import write_topic
+from sendall.client.outbox import Outbox
+from sendall.client.private_following import PrivateFollowing
+from sendall.client.reading import Reader
+from sendall.client.ring import Ring, Safe
+from sendall.client.room import RoomFollower
+from sendall.client.tidings import tiding
+from sendall.crypto.identity import Identity
+from sendall.crypto.primitives import RsaKey
+from sendall.errors import Code, Refused, SecurityAlarm
+from sendall.protocol import bodies as b
+from sendall.protocol import frames as f
+from sendall.protocol.entry import FIRST_CONTROL, ZERO_32, Entry, Kind, Role
+from sendall.protocol.members import Membership
+from sendall.protocol.room import RoomState
+
+WANT_AFTER_S = 0.5
+"""Seconds that a grant may take by itself before it is asked for."""
+_NEW_LINK = "ask a member for a new link"
+
+
+class Means(NamedTuple):
+    """What the follower of a PRIVATE room is given by its surroundings."""
+
+    safe: Safe
+    random: Callable[[int], bytes]
+    wall_ms: Callable[[], int]
+
+
+class Origin(NamedTuple):
+    """How this program comes to the room: by its genesis, by a link, or as somebody who knows it."""
+
+    room_id: bytes | None
+    """None by a link: the invite entry tells."""
+    genesis: bytes | None = None
+    door: Door | None = None
+    saved: bytes | None = None
+    """What an earlier program saved of it."""
+    wraps: Sequence[RsaKey] = ()
+    """This device's RSA keys for the room, the newest last; at least one."""
+    knock: bool = False
+    """Whether a new room's links open nothing while no member is online."""
+
+
+class Backfill(NamedTuple):
+    """Messages from before the place where this program began to follow, to be shown first."""
+
+    first: int
+    last: int
+
+
+class PrivateFollower(RoomFollower):
+    """A PRIVATE room, from its first subscription to the end of the program."""
+
+    kind = Kind.PRIVATE
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        server_pk: bytes,
+        identity: Identity,
+        outbox: Outbox,
+        nick: str,
+        beginning: Beginning,
+        origin: Origin,
+        means: Means,
+    ) -> None:
+        self.acts = Acts(identity, self._new_epoch_key)
+        self.custody = Custody(identity.pk)
+        self.duties = Duties(means.wall_ms)
+        self.topic: str | None = None
+        """What the room is called, as far as it is known."""
+        self.backfill: Backfill | None = None
+        self.why_gone: Refused | None = None
+        """Why this identity is not in the room (any more): it left, was removed, or its link leads nowhere."""
+        self._origin = origin
+        self._means = means
+        self._has_begun = False
+        super().__init__(
+            name,
+            server_pk=server_pk,
+            identity=identity,
+            rsa=origin.wraps[-1],
+            outbox=outbox,
+            nick=nick,
+            beginning=beginning,
+            room_id=origin.room_id,
+        )
+
+    def _meet(self, room_id: bytes, seen: tuple[int, bytes] | None = None) -> None:
+        origin = self._origin
+        saved, past = self._resumed()
+        self.keys = self.ring = Ring(
+            room_id, self._identity.pk, origin.wraps, self._means.safe, origin.door and origin.door.keys
+        )
+        self.log = self.place_in_log = PrivateFollowing(self.name, room_id, self._server_pk, self, saved, past)
+        self._reader = Reader(self.name, room_id, self.keys, self.outbox.sessions, self.events)
+        for _, e, commit in self.chronicle.epochs:
+            self.ring.committed(e, commit)
+        if origin.door is not None and room_id != ZERO_32:
+            for rsa in origin.wraps:
+                self._means.safe.keep_wrap_key(room_id, rsa, self._means.wall_ms())
+
+    def _resumed(self) -> tuple[tuple[RoomState, Chronicle] | None, Past | None]:
+        """Return the place to go on from, or what must be met again where all is read anew."""
+        if self._origin.saved is None:
+            return None, None
+        state, chronicle = unpack_room(self._origin.saved)
+        start = self.outbox.start
+        if self._beginning.tail is None or (start is not None and start < state.seq):
+            return None, chronicle.past
+        return (state, chronicle), None
+
+    # -- asking -------------------------------------------------------------------------------
+
+    @property
+    def chronicle(self) -> Chronicle:
+        return self.place_in_log.chronicle
+
+    @property
+    def membership(self) -> Membership:
+        return self.log.state.membership
+
+    @property
+    def me(self) -> bytes:
+        return self._identity.pk
+
+    @property
+    def is_member(self) -> bool:
+        return self.me in self.membership.members
+
+    @property
+    def is_pending(self) -> bool:
+        return self.me in self.membership.pending
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether this identity is a member, at the head, and holds the current key."""
+        return self.is_member and self.log.is_caught_up and self.keys.key(self.log.state.epoch) is not None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a program may go on with the room: a member at the head, with the key or nobody to give it."""
+        return self.is_member and self.log.is_caught_up and not self.place_in_log.is_foyer and not self.is_beginning
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether this program is making the room and its first epoch is yet to come back."""
+        return self._origin.genesis is not None and not self.log.state.epoch
+
+    @property
+    def is_gone(self) -> bool:
+        return self.why_gone is not None
+
+    @property
+    def my_role(self) -> Role | None:
+        member = self.membership.members.get(self.me)
+        return None if member is None else member.role
+
+    @property
+    def has_doors(self) -> bool:
+        """Whether links of this room open it by themselves, also while no member is online."""
+        return not self.chronicle.is_knock
+
+    def nick_of(self, id_pk: bytes) -> str:
+        """Return how a person is called in a sentence: the name they gave, and the tag of their key."""
+        return f"{self.people.nicks.get(id_pk, ev.NO_NICK)} ({ev.tag_of(id_pk)})"
+
+    # -- subscribing --------------------------------------------------------------------------
+
+    def sub(self, q: int) -> f.Sub | f.Make:
+        origin, state = self._origin, self.log.state
+        if not state.seq and origin.genesis is not None:
+            return f.Make(q=q, genesis=f.B64(origin.genesis))
+        if self.room_id == ZERO_32:
+            assert origin.door is not None, "a room without an id is met by a link"
+            return f.Sub(q=q, invite=f.B64(origin.door.invite_hash), after=0)
+        room = f.B64(self.room_id)
+        if not state.seq:
+            tail, since_ms, start = self._beginning.asked(self.outbox.start)
+            return f.Sub(q=q, room=room, after=0, tail=tail, since_ms=since_ms, start=start)
+        if self.place_in_log.is_head_unknown:
+            return f.Sub(q=q, room=room, after=state.seq)
+        tail = self._beginning.tail if self.outbox.start is None and not self.log.was_caught_up else None
+        return f.Sub(q=q, room=room, after=state.seq, h=f.B64(state.h), tail=tail)
+
+    def subscribed(self, ok: f.SubOk, now: float) -> bool:
+        if ok.room != self.room_id and not self._is_pinned:
+            self._meet(bytes(ok.room))
+            self._is_pinned = True
+        if self._is_pinned and ok.room == self.room_id and not self._expects_all():
+            self.place_in_log.enter_foyer(ok)
+            self.rid = ok.rid
+            return True
+        is_first = not self._has_begun
+        if not super().subscribed(ok, now):
+            return False
+        self._has_begun = True
+        self.duties.subscribed(now)
+        self._want_at = now + WANT_AFTER_S
+        if is_first and self.log.state.seq:
+            first, _ = self._beginning.shown(ok.last)
+            self._reader.show_from = first
+            if first <= ok.from_:
+                self.backfill = Backfill(max(first, 1), ok.from_)
+        return True
+
+    def _expects_all(self) -> bool:
+        """Whether the server tells this identity everything: who knocks or waits gets control entries alone."""
+        state = self.log.state
+        if not state.seq:
+            return self._origin.door is None and not self._was_pending()
+        return self.is_member
+
+    def _was_pending(self) -> bool:
+        return self._origin.saved is not None and self.me in unpack_room(self._origin.saved)[0].membership.pending
+
+    def could_not_join(self, refused: Refused) -> None:
+        super().could_not_join(refused)
+        if refused.code is Code.NOT_MEMBER:
+            self._gone(f"the server says that you are no member of {self.name!r} any more", _NEW_LINK)
+
+    def disconnected(self) -> None:
+        super().disconnected()
+        self.acts.disconnected()
+        self.custody.disconnected()
+        self.duties.disconnected()
+
+    # -- the log ------------------------------------------------------------------------------
+
+    def heard_control(self, seq: int, entry: Entry, body: b.Body, *, early: bool) -> None:
+        super().heard_control(seq, entry, body, early=early)
+        own = self.acts.came_back(entry.raw, seq) if entry.sender == self.me else None
+        self.acts.control_changed(self.log.state)
+        self._see_to(entry, body, is_own=own is not None)
+        if not early:
+            sentence = tiding(entry, body, self.membership, self.nick_of, self.me)
+            if sentence:
+                self.events.append(ev.Notice(seq, sentence))
+
+    def _see_to(self, entry: Entry, body: b.Body, *, is_own: bool) -> None:
+        """Do what a control entry asks of this client: hand out keys, make new ones, go."""
+        match body:
+            case b.Genesis() if self._origin.genesis is not None:
+                self.chronicle.is_knock = self._origin.knock
+                self.acts.want(a.Rekey(self.ring.wraps[-1].modulus))
+                self.acts.want(a.Rotate(0))
+            case b.Epoch():
+                self.ring.look_in_safe(body.e)
+                self.duties.epoch_began(self.log.state)
+                if is_own:
+                    self.custody.owe_all(self.log.state)
+                    self.duties.topic_due = True
+                if self.me in body.removed:
+                    self._gone(f"{self.nick_of(entry.sender)} removed you from {self.name!r}", _NEW_LINK)
+            case b.Invite() if is_own:
+                self.custody.owe_door(body.invite_pk)
+            case b.Admit() if is_own:
+                self.custody.owe_member(body.id_pk)
+            case b.Leave() if entry.sender == self.me:
+                self._gone(f"you left {self.name!r}", _NEW_LINK)
+            case b.Leave():
+                self.duties.somebody_left(self.log.state.epoch)
+            case b.Rekey() if entry.sender == self.me:
+                self.duties.rekeyed(body.modulus)
+            case _:
+                pass
+
+    def _gone(self, sentence: str, hint: str, code: Code = Code.NOT_MEMBER) -> None:
+        self.why_gone = Refused(code, sentence, hint=hint)
+        self.events.append(ev.Removed(self.why_gone))
+
+    def present(self, frame: f.Present, now: float) -> None:
+        if self.place_in_log.is_foyer:
+            self._at_the_door()
+            return
+        self.log.assume_early_end()
+        super().present(frame, now)
+
+    def _at_the_door(self) -> None:
+        """All control entries there were have come: join, wait, or go in."""
+        door = self._origin.door
+        if self.is_member or self.is_pending or self.acts.wants(a.Join):
+            return
+        if door is None:
+            self._gone(f"you are no member of {self.name!r} any more", _NEW_LINK)
+            return
+        try:
+            door.check(self.log.state, self.chronicle, self._means.wall_ms())
+        except Refused as refused:
+            self._gone(str(refused), refused.hint, refused.code)
+        except SecurityAlarm as alarm:
+            self.heard_alarm(alarm)
+            raise
+        else:
+            self.acts.want(a.Join(self.ring.wraps[-1].modulus, door.keys.invite_pk, door.keys.sign_join))
+
+    def subscribes_again(self) -> bool:
+        """Whether this client became a member in the foyer: what members get comes with a new `sub`."""
+        if not (self.place_in_log.is_foyer and self.is_member):
+            return False
+        self.place_in_log.leave_foyer()
+        self.rid = None
+        return True
+
+    # -- keys ---------------------------------------------------------------------------------
+
+    def granted(self, recipient: bytes, grant: bytes) -> None:
+        self._keys_came(self.ring.take_grant_for(recipient, grant))
+        self._check_early_end()
+
+    def wanted(self, frame: f.Want, now: float) -> None:
+        if frame.id is not None and frame.id in self.membership.members:
+            self.custody.wanted(bytes(frame.id), now)
+
+    def renew_wrap(self, rsa: RsaKey) -> None:
+        """Take a new RSA key for this device, as `duties.needs_wrap` asked."""
+        self._means.safe.keep_wrap_key(self.room_id, rsa, self._means.wall_ms())
+        self.ring.wraps.append(rsa)
+        self.duties.needs_wrap = False
+        self.acts.want(a.Rekey(rsa.modulus))
+
+    def _new_epoch_key(self, e: int) -> bytes:
+        key = self._means.random(32)
+        self._means.safe.keep_keys(self.room_id, [(e, key)])
+        self.ring.take_keys({e: key})
+        return key
+
+    # -- time and sending -----------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        if self.place_in_log.is_foyer:
+            return
+        super().tick(now)
+        self.custody.tick(now)
+        if self.rid is None or not self.is_member or not self.log.is_caught_up or self.alarm is not None:
+            return
+        for act in self.duties.due(self.log.state, self.ring, self.me, now):
+            if not self.acts.wants(type(act)):
+                self.acts.want(act)
+        if self.duties.gave_up_old_keys(now):
+            self.ring.newest_granted = self.log.state.epoch
+            self._reader.release()
+        if self.duties.topic_due and self.topic is not None:
+            self.duties.topic_due = False
+            self.outbox.write(write_topic(self.topic, knock=self.chronicle.is_knock), self._means.wall_ms())
+
+    @property
+    def has_more(self) -> bool:
+        return self.custody.is_owing and self.is_ready and not self.place_in_log.is_foyer and not self.is_gone
+
+    def refused(self, frame: f.RefusedFrame, now: float) -> None:
+        if frame.type >= FIRST_CONTROL:
+            self.acts.refused(frame.type, frame.n, frame.code, frame.retry_ms, now)
+        else:
+            super().refused(frame, now)
+
+    def place(self) -> Place | None:
+        if not self.is_member or self.acts.is_changing_keys:
+            return None
+        return super().place()
+
+    def flush(self, now: float) -> list[bytes]:
+        rid = self.rid
+        if rid is None or self.alarm is not None or self.is_gone:
+            return []
+        out: list[bytes] = []
+        is_in_foyer = self.place_in_log.is_foyer
+        if is_in_foyer or self.log.is_caught_up:
+            raw = self.acts.flush(self.log.state, self.log.head, self.outbox.session, now)
+            out += [f.post_frame(rid, raw)] if raw is not None else []
+        if self.custody.is_owing and self.log.is_caught_up and not is_in_foyer:
+            out += self.custody.flush(
+                rid, self.log.state, self.ring.held, self.chronicle.first_epoch_of, self._means.wall_ms()
+            )
+        return out + super().flush(now)
