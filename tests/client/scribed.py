@@ -65,7 +65,9 @@ class Scribed:
         self.told: list[ev.Event] = []
 
     def sub(self) -> f.Sub:
-        return self.room.sub(1)
+        sub = self.room.sub(1)
+        assert isinstance(sub, f.Sub)
+        return sub
 
     def subok(
         self,
@@ -110,7 +112,9 @@ class Scribed:
 
     def grant(self, keys: dict[int, bytes] | None = None) -> None:
         granted = self.scribe.keys if keys is None else keys
-        self.room.granted(seal_grant(self.scribe.room_id, self.identity.pk, self.rsa.modulus, granted))
+        self.room.granted(
+            self.identity.pk, seal_grant(self.scribe.room_id, self.identity.pk, self.rsa.modulus, granted)
+        )
         self.collect()
 
     def begin(self) -> None:
