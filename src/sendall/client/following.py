@@ -76,6 +76,8 @@ class Following:
         """Whether it ever was, on whichever connection."""
         self.has_lost = False
         """Whether this reader went back: the server restarted without entries that were read here."""
+        self.verified: set[bytes] = set()
+        """Entries whose signature is known to hold; forgotten as they are judged."""
         self._listener = listener
         self._window = Window()
         self._checkpoints: list[tuple[int, bytes]] = []  # (seq, state after it), each before a control entry
@@ -129,8 +131,8 @@ class Following:
             self._early_back = self._saved()
             return True
         if self.is_head_unknown:
-            state.h, self.is_head_unknown = h, False
-            self._begin_at(state.seq, h)
+            self.is_head_unknown = False
+            self._begin_late(state.seq, h)
         if h != state.h:
             raise self._stop("history", "the server's history is not the one it showed before")
         if not state.seq:
@@ -188,7 +190,7 @@ class Following:
         except Malformed:
             self._refuse(seq, time_ms, h, Verdict.BAD)
             return
-        verdict = state.judge(entry, time_ms=time_ms)
+        verdict = state.judge(entry, time_ms=time_ms, check_signature=self._must_verify(raw))
         if state.is_late and verdict is Verdict.OK and entry.type == EntryType.MESSAGE:
             verdict = self._judge_late(entry, seq)
         if self._restart_due is not None:
@@ -204,6 +206,12 @@ class Following:
             state.apply_judged(entry, seq, time_ms, h)
             self._listener.heard_message(seq, time_ms, entry)
         self._passed(seq, h)
+
+    def _must_verify(self, raw: bytes) -> bool:
+        if raw in self.verified:
+            self.verified.discard(raw)
+            return False
+        return True
 
     def _is_next(self, seq: int, time_ms: int, raw: bytes) -> bool:
         if self._early is not None:
@@ -327,12 +335,15 @@ class Following:
         if self.state.auth == ZERO_32:
             raise self._stop("room", "the server withholds the beginning of the room")
         self._early = None
+        self._begin_late(seq, h)
+        self._listener.skipped_to(seq)
+
+    def _begin_late(self, seq: int, h: bytes) -> None:
         # What was seen before an earlier skip counts too, unless an epoch or restart entry ended those numbers.
         self._early_last = (self._early_last if self.state.is_late else {}) | self.state.last
         self.state.begin_at(seq, h)
         self.state.last = {}
         self._begin_at(seq, h)
-        self._listener.skipped_to(seq)
 
     def _begin_at(self, seq: int, h: bytes) -> None:
         self._checkpoints.clear()

@@ -69,7 +69,7 @@ class PrivateFollowing(Following):
         """
         if not self.state.seq <= ok.from_ <= ok.last:
             raise Malformed("a subok whose numbers contradict each other")
-        self.is_foyer = True
+        self.is_foyer, self._target = True, ok.last
         self._early = (ok.from_, bytes(ok.h))
         self._early_back = self._saved()
 
@@ -82,7 +82,13 @@ class PrivateFollowing(Following):
             self.is_head_unknown = False  # further control entries come first, and then h
         return super().subscribed(ok)
 
+    @property
+    def progress(self) -> tuple[int, int] | None:
+        """Up to which seq control entries were read on the way to the head, and the head; None once there."""
+        return None if self.is_caught_up or not self._target else (self.state.seq, self._target)
+
     def disconnected(self) -> None:
+        self.verified.clear()
         if self.is_foyer:
             self._early_back = b""
         super().disconnected()
@@ -110,7 +116,7 @@ class PrivateFollowing(Following):
         self._note(entry, seq, body)
 
     def _take_early_control(self, entry: Entry, seq: int, time_ms: int, raw: bytes) -> Verdict:
-        verdict = self.state.judge(entry, seq=seq, time_ms=time_ms)
+        verdict = self.state.judge(entry, seq=seq, time_ms=time_ms, check_signature=self._must_verify(raw))
         if verdict is Verdict.OK:
             self._note(entry, seq, parse_body(entry))
         self.state.apply_early_judged(entry, seq, time_ms, verdict)

@@ -149,6 +149,10 @@ class PrivateFollower(RoomFollower):
         return self._identity.pk
 
     @property
+    def is_reading_many(self) -> bool:
+        return not self.log.is_caught_up
+
+    @property
     def is_member(self) -> bool:
         return self.me in self.membership.members
 

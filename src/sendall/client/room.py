@@ -147,6 +147,11 @@ class RoomFollower:
         return True
 
     @property
+    def is_reading_many(self) -> bool:
+        """Whether many control entries may be on their way, whose signatures are worth verifying ahead."""
+        return False
+
+    @property
     def has_more(self) -> bool:
         """Whether `flush` kept something back only so that one turn does not take too long."""
         return False

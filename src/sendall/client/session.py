@@ -15,6 +15,7 @@ from sendall.client.events import safe_text
 from sendall.client.handshake import Credentials, Handshake, Line, check_version
 from sendall.client.pacing import MAX_INFLIGHT
 from sendall.client.room import RoomFollower
+from sendall.client.verifying import Unverified
 from sendall.errors import Code, ConnectError, Malformed, Refused, SecurityAlarm
 from sendall.protocol import frames as f
 from sendall.protocol.frames import MAX_BATCH
@@ -142,6 +143,16 @@ class ClientSession:
                 room.outbox.commit_settled()
         self._subscribe_again()
         return self.flush(now)
+
+    def rooms_to_verify(self) -> dict[int, bytes]:
+        """Return the rooms, by rid, whose control entries are worth verifying ahead."""
+        return {rid: room.room_id for rid, room in self._by_rid.items() if room.is_reading_many}
+
+    def verified(self, entries: Iterable[Unverified]) -> None:
+        """The signatures of these hold."""
+        for entry in entries:
+            if entry.rid in self._by_rid:
+                self._by_rid[entry.rid].log.verified.add(entry.raw)
 
     def tick(self, now: float, *, is_listening: bool = True) -> list[Action]:
         """About once a second: pings, and what rooms do by the clock.
