@@ -27,6 +27,7 @@ SHELLS = {
         "client.joined",
         "client.keyring",
         "client.link",
+        "client.open_client",
         "client.outbox_store",
         "client.private_client",
         "client.private_joined",

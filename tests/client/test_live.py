@@ -166,7 +166,7 @@ async def test_what_is_held_waits_for_the_persons_word(host: Host, monkeypatch: 
         await until(lobby, ev.Lost)
         lobby.post_nowait("old")
     await host.start()
-    monkeypatch.setattr("sendall.client.client._now_ms", lambda: 10**13)
+    monkeypatch.setattr("sendall.client.client.now_ms", lambda: 10**13)
     async with host.client("ada") as ada:
         lobby = await ada.join()
         held = await until(lobby, ev.Held)

@@ -13,21 +13,18 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import os
-import time
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 from sendall.client import process
 from sendall.client.address import parse_address
-from sendall.client.beginning import Beginning, Since, beginning_of
-from sendall.client.entrance import Entrances
+from sendall.client.beginning import Since, beginning_of
+from sendall.client.entrance import Entrances, now_ms
 from sendall.client.events import Back, Lost, safe_nick
 from sendall.client.joined import Person, Room
 from sendall.client.keyring import Keyring, identity_changed
-from sendall.client.outbox import Outbox
+from sendall.client.open_client import Keeper, OpenRooms
 from sendall.client.outbox_store import OutboxFile
 from sendall.client.private_client import PrivateRooms
 from sendall.client.private_joined import PrivateRoom
@@ -106,6 +103,7 @@ class Client:
         self._server_pk = server_key or self._address.server_pk
         self._opened = asyncio.Event()
         self._joins: dict[RoomFollower, asyncio.Future[None]] = {}
+        self._open: OpenRooms | None = None
         self._private: PrivateRooms | None = None
         self._running: asyncio.Task[None] | None = None
         self._why_ended: SendallError | None = None
@@ -121,7 +119,7 @@ class Client:
             Refused: the access token is missing or wrong.
             UsageError: the folder, the identity or the outbox cannot be used.
         """
-        self._began_ms = _now_ms()
+        self._began_ms = now_ms()
         self._keyring = Keyring(self._folder)
         self._identity = self._given_identity or self._keyring.identity()
         pinned = self._keyring.server_pk(self.address)
@@ -199,7 +197,9 @@ class Client:
         if name in self.rooms:
             raise UsageError(f"this client is in {name!r} already")
         self._check_open()
-        return await self._come_in(self._room(name, beginning_of(tail, since, _now_ms()), create=create))
+        room = self._open_rooms().room(name, beginning_of(tail, since, now_ms()), create=create)
+        await self._come_in(room)
+        return room
 
     async def new_room(
         self, name: str | None = None, *, history: Literal["all", "epoch"] = "all", knock: bool = False
@@ -233,7 +233,7 @@ class Client:
         if not self._address.is_private:
             raise UsageError("this client was connected without a private link", hint="connect with the whole link")
         self._check_open()
-        room = await self._private_rooms().by_link(self._address, beginning_of(tail, since, _now_ms()))
+        room = await self._private_rooms().by_link(self._address, beginning_of(tail, since, now_ms()))
         await self._come_in(room)
         return room
 
@@ -245,13 +245,21 @@ class Client:
             SecurityAlarm: the room is not what it was.
         """
         self._check_open()
-        room = await self._private_rooms().again(known, beginning_of(tail, since, _now_ms()))
+        room = await self._private_rooms().again(known, beginning_of(tail, since, now_ms()))
         await self._come_in(room)
         return room
 
     def _check_open(self) -> None:
         if self.state == "closed":
             raise self._why_ended or ConnectError("this client is closed")
+
+    def _open_rooms(self) -> OpenRooms:
+        if self._open is None:
+            runner = self._runner
+            self._open = OpenRooms(
+                self, self._keyring, self._outbox_file, self._identity, runner.rsa, runner.server_pk, self._began_ms
+            )
+        return self._open
 
     def _private_rooms(self) -> PrivateRooms:
         if self._private is None:
@@ -261,7 +269,10 @@ class Client:
             self._private = PrivateRooms(self, vault, entrances, self._address, server_pk)
         return self._private
 
-    async def _come_in(self, room: Room) -> Room:
+    def _keeper_of(self, room: Room) -> Keeper:
+        return self._private_rooms() if room.kind is Kind.PRIVATE else self._open_rooms()
+
+    async def _come_in(self, room: Room) -> None:
         name, number = room.name, 1
         while room.name in self.rooms:
             number += 1
@@ -279,24 +290,6 @@ class Client:
             raise
         finally:
             self._joins.pop(room.follower, None)
-        return room
-
-    def _room(self, name: str, beginning: Beginning, *, create: bool) -> Room:
-        server_pk = self._runner.server_pk
-        lane = self._outbox_file.lane(server_pk, self.id, name, self._began_ms)
-        follower = RoomFollower(
-            name,
-            server_pk=server_pk,
-            identity=self._identity,
-            rsa=self._runner.rsa,
-            outbox=Outbox(lane, self._identity, _new_session),
-            nick=self.nick,
-            beginning=beginning,
-            room_id=self._keyring.room_id(server_pk, name),
-            seen=self._keyring.seen(server_pk, name),
-            create=create,
-        )
-        return Room(self, follower, lane, self.nick)
 
     # -- what rooms ask (Carrier) ---------------------------------------------------------------
 
@@ -307,7 +300,7 @@ class Client:
     def let_go(self, room: Room) -> None:
         if self.rooms.pop(room.name, None) is None:
             return
-        self._note_seen(room)
+        self._keeper_of(room).save(room)
         if self._runner.link is not None:
             self._runner.link.session.leave(room.follower)
             self.wake()
@@ -317,16 +310,6 @@ class Client:
             del self.rooms[room.name]
             room.name = name
             self.rooms[name] = room
-
-    def _note_seen(self, room: Room) -> None:
-        if isinstance(room, PrivateRoom):
-            if self._private is not None:
-                self._private.save(room.follower)
-            return
-        seen = room.follower.seen
-        if seen is not None:
-            with suppress(UsageError):  # the folder is gone or full: the next program compares with less
-                self._keyring.note_seen(self._runner.server_pk, room.name, seen)
 
     def can_page(self, room: Room) -> bool:
         return self._runner.link is not None and room.follower.can_page
@@ -355,44 +338,39 @@ class Client:
             self._joined(follower, error)
         for room in list(self.rooms.values()):
             room.collect()
-            if isinstance(room, PrivateRoom):
-                self._told_private(room)
-            elif room.is_new and room.follower.is_founded:
-                room.is_new = False
-                self._keyring.pin_room(self._runner.server_pk, room.name, room.id)
+            self._keeper_of(room).told(room)
+            self._settle(room)
             evidence = room.take_evidence()
             if evidence is not None:
                 self._keyring.keep_evidence(evidence)
 
-    def _told_private(self, room: PrivateRoom) -> None:
+    def _settle(self, room: Room) -> None:
+        """Tell who waits to be in the room how that ended."""
         follower = room.follower
-        self._private_rooms().told(room)
         waiting = self._joins.get(follower)
-        if waiting is not None and not waiting.done():
+        if waiting is None or waiting.done():
             if follower.why_gone is not None:
-                waiting.set_exception(follower.why_gone)
-            elif follower.alarm is not None:
-                waiting.set_exception(follower.alarm)
-            elif follower.is_pending or follower.is_settled:
-                waiting.set_result(None)
-        elif follower.is_gone:
-            self.let_go(room)
+                self.let_go(room)
+        elif follower.why_gone is not None:
+            waiting.set_exception(follower.why_gone)
+        elif not follower.is_alive and follower.alarm is not None:
+            waiting.set_exception(follower.alarm)
+        elif follower.is_settled:
+            waiting.set_result(None)
 
     def _joined(self, follower: RoomFollower, error: Refused | SecurityAlarm | None) -> None:
+        """Take the answer to a `sub`."""
         waiting = self._joins.get(follower)
-        if waiting is not None and error is None and follower.kind is Kind.PRIVATE:
-            return  # the answer to a sub is only the beginning: `_told_private`
         room = next((room for room in self.rooms.values() if room.follower is follower), None)
-        if waiting is not None and not waiting.done():
-            if error is None:
-                waiting.set_result(None)
-            else:
-                waiting.set_exception(error)
-        elif room is not None and error is None:
+        if room is None:
+            return
+        if waiting is None and error is None:
             room.tell(Back())
-        elif room is not None and isinstance(error, Refused):
+        elif waiting is not None and error is not None and not waiting.done():
+            waiting.set_exception(follower.why_gone or error)
+        elif waiting is None and isinstance(error, Refused):
             self.let_go(room)
-            room.end(error)
+            room.end(follower.why_gone or error)
 
     def is_readable(self) -> bool:
         rooms = self.rooms.values()
@@ -414,7 +392,7 @@ class Client:
             if not waiting.done():
                 waiting.set_exception(error or ConnectError("this client was closed"))
         for room in self.rooms.values():
-            self._note_seen(room)
+            self._keeper_of(room).save(room)
             room.end(error)
         self.rooms = {}
 
@@ -427,14 +405,6 @@ class Client:
             self._private.after_fork()
         for room in self.rooms.values():
             room.after_fork()
-
-
-def _new_session() -> bytes:
-    return os.urandom(16)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _account_name() -> str:

@@ -76,8 +76,6 @@ class Room:
         self._turned = asyncio.Event()
         self._why_ended: SendallError | None = None
         self._is_evidence_taken = False
-        self.is_new = True
-        """Whether what the room is was not pinned yet by this program."""
         self.inbox.put(self._sending.beginning())
 
     @property

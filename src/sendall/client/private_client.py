@@ -13,7 +13,7 @@ from sendall.client.address import Address
 from sendall.client.beginning import Beginning
 from sendall.client.chronicle import unpack_room
 from sendall.client.entrance import UNNAMED, Entered, Entrances, new_wrap
-from sendall.client.joined import Carrier
+from sendall.client.joined import Carrier, Room
 from sendall.client.outbox_store import Lane
 from sendall.client.private_joined import PrivateRoom
 from sendall.client.private_room import PrivateFollower
@@ -70,8 +70,9 @@ class PrivateRooms:
 
     # -- following ----------------------------------------------------------------------------
 
-    def told(self, room: PrivateRoom) -> None:
+    def told(self, room: Room) -> None:
         """Something arrived: name, save, renew as is due."""
+        assert isinstance(room, PrivateRoom), "others have another keeper"
         follower = room.follower
         if follower.room_id == ZERO_32 or follower.alarm is not None:
             return
@@ -87,7 +88,7 @@ class PrivateRooms:
             task = asyncio.get_running_loop().create_task(self._renew(follower))
             self._making.add(task)
             task.add_done_callback(self._making.discard)
-        self._save_if_due(follower)
+        self._save_if_due(room)
 
     async def _renew(self, follower: PrivateFollower) -> None:
         rsa = await new_wrap()
@@ -108,14 +109,17 @@ class PrivateRooms:
         if name != room.name:
             self._carrier.renamed(room, name)
 
-    def _save_if_due(self, follower: PrivateFollower) -> None:
+    def _save_if_due(self, room: PrivateRoom) -> None:
+        follower = room.follower
         past, at = self._saved.get(follower, (0, float("-inf")))
         now = time.monotonic()
         if follower.chronicle.past.seq != past and now - at >= SAVE_EVERY_S:
-            self.save(follower)
+            self.save(room)
 
-    def save(self, follower: PrivateFollower) -> None:
+    def save(self, room: Room) -> None:
         """Keep what a later program goes on from; a folder that cannot be written is the next program's concern."""
+        assert isinstance(room, PrivateRoom), "others have another keeper"
+        follower = room.follower
         saved = None if follower.alarm is not None or follower.is_gone else follower.place_in_log.save()
         if saved is not None:
             self._saved[follower] = (follower.chronicle.past.seq, time.monotonic())

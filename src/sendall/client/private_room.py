@@ -94,8 +94,6 @@ class PrivateFollower(RoomFollower):
         self.topic: str | None = None
         """What the room is called, as far as it is known."""
         self.backfill: Backfill | None = None
-        self.why_gone: Refused | None = None
-        """Why this identity is not in the room (any more): it left, was removed, or its link leads nowhere."""
         self._origin = origin
         self._means = means
         self._has_begun = False
@@ -167,7 +165,11 @@ class PrivateFollower(RoomFollower):
 
     @property
     def is_settled(self) -> bool:
-        """Whether a program may go on with the room: a member at the head, with the key or nobody to give it."""
+        """Whether a program may go on with the room: it waits to be admitted, or is a member at the head."""
+        return self.is_pending or self._is_at_home
+
+    @property
+    def _is_at_home(self) -> bool:
         return self.is_member and self.log.is_caught_up and not self.place_in_log.is_foyer and not self.is_beginning
 
     @property

@@ -95,6 +95,14 @@ class RoomFollower:
         """The (seq, h) up to which the log was followed; None before that, and after an alarm."""
         return self.log.head if self.log.was_caught_up and self.alarm is None else None
 
+    why_gone: Refused | None = None
+    """Why this identity is not in the room (any more); only PRIVATE rooms tell."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a program that joins may go on with the room."""
+        return self.rid is not None
+
     @property
     def is_alive(self) -> bool:
         """Whether the room can be followed: not after an alarm about its identity or its history."""
