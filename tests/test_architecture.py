@@ -30,6 +30,8 @@ SHELLS = {
         "client.process",
         "client.runner",
         "client.sending",
+        "client.vault",
+        "client.vault_file",
     },
     "log": {
         "log.database",
@@ -105,6 +107,7 @@ HOMES = {
         "client.events",
         "client.handshake",
         "client.keys",
+        "client.vault",
     },
     "platformdirs": {"node", "client.keyring", "cli.options"},
     "prompt_toolkit": {"cli.screen"},
