@@ -22,6 +22,7 @@ SHELLS = {
     "client": {
         "client.client",
         "client.connection",
+        "client.identity_file",
         "client.inbox",
         "client.joined",
         "client.keyring",
@@ -61,7 +62,7 @@ IMPURE = frozenset(
         *("threading", "time"),
     }
 )
-URANDOM = {"crypto.doors", "crypto.grants", "crypto.identity", "steward.authority"}
+URANDOM = {"crypto.doors", "crypto.grants", "crypto.identity", "crypto.passphrase", "steward.authority"}
 """Pure but for os.urandom."""
 
 RANKS = (
