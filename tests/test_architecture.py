@@ -23,6 +23,7 @@ SHELLS = {
         "client.client",
         "client.connection",
         "client.entrance",
+        "client.identity_file",
         "client.inbox",
         "client.joined",
         "client.keyring",
@@ -65,7 +66,7 @@ IMPURE = frozenset(
         *("threading", "time"),
     }
 )
-URANDOM = {"crypto.doors", "crypto.grants", "crypto.identity", "steward.authority"}
+URANDOM = {"crypto.doors", "crypto.grants", "crypto.identity", "crypto.passphrase", "steward.authority"}
 """Pure but for os.urandom."""
 
 RANKS = (

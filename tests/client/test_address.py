@@ -178,6 +178,9 @@ def test_what_is_neither_says_both() -> None:
         ("--x", "x"),
         ("localhost", "localhost_"),
         (" a ", "a"),
+        ("\xa0a\u3000", "a"),
+        ("- -a", "a"),
+        ("-", "room"),
     ],
 )
 def test_every_room_can_be_called_by_some_name(name: str, called: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 
@@ -105,6 +107,9 @@ def test_forged_epochs_that_come_early_are_bounded(rsa_pool: RsaPool) -> None:
         b'{"x":9007199254740992}',
         b'{"x":-9007199254740992}',
         b'{"x":[{"y":9007199254740993}]}',
+        b'{"x":9007199254740992.0}',
+        b'{"x":[-1e300]}',
+        b'{"x":' + b"[" * 64 + b"]" * 64 + b"}",
         b'{"x":' + b"9" * 5000 + b"}",
         b'{"x":' + b"[" * 60_000 + b"]" * 5,
         b'{"x":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
@@ -120,7 +125,7 @@ def test_what_is_no_json_object_of_the_protocol_is_unreadable(plaintext: bytes) 
 
 def test_what_every_client_can_hold_is_read_as_it_is() -> None:
     """Truth, nothing, fractions, nesting and the greatest integers of JavaScript are content like any other."""
-    value = [True, False, None, 0.5, 2**53 - 1, 1 - 2**53, {"y": [{}, "z"]}]
+    value = [True, False, None, 0.5, 2**53 - 1, 1 - 2**53, {"y": [{}, "z"]}, json.loads("[" * 62 + "]" * 62)]
     assert read_plaintext(msgspec.json.encode({"x": value, "y": True})) == {"x": value, "y": True}
 
 

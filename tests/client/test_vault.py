@@ -199,6 +199,15 @@ def test_keys_are_kept_by_epoch_until_one_is_settled(vault: Vault) -> None:
     assert vault.keys(LAB_ID) == {}
 
 
+def test_keys_that_are_kept_already_are_not_written_again(vault: Vault) -> None:
+    """Each reconnection brings a grant of a thousand keys that are the same."""
+    vault.keep_keys(OPS_ID, [(e, b"k" * 32) for e in range(1, 1025)])
+    before = vault._file._db.total_changes
+    vault.keep_keys(OPS_ID, [(e, b"k" * 32) for e in range(1, 1026)])
+    assert vault._file._db.total_changes == before + 1
+    assert len(vault.keys(OPS_ID)) == 1025
+
+
 def test_a_kept_key_survives_the_kill_of_its_program(tmp_path: Path) -> None:
     """An epoch entry may go out once its key is kept, whatever happens next."""
     program = Program(tmp_path, 7)

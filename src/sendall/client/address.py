@@ -98,8 +98,10 @@ def what_is(text: str | None, find: Callable[[str], Known | None]) -> Address | 
 
 def callable_name(name: str) -> str:
     """Return the name under which a room can be called, so that `what_is` finds it: "v2.0" becomes "v2_0"."""
-    called = name.translate(str.maketrans(".:", "__")).lstrip("- ").rstrip() or "room"
-    return "localhost_" if called.lower() == "localhost" else called
+    called = name.translate(str.maketrans(".:", "__")).strip()
+    while called.startswith("-"):
+        called = called.lstrip("-").strip()
+    return "localhost_" if called.lower() == "localhost" else called or "room"
 
 
 def parse_address(text: str | None) -> Address:

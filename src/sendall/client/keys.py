@@ -21,7 +21,9 @@ from sendall.errors import SendallError
 MAX_CANDIDATES = 4
 """Keys kept per epoch until its commitment is known; the newest win."""
 MAX_EARLY_EPOCHS = 1024
-_MAX_INTEGER = 2**53
+MAX_DEPTH = 64
+"""Objects and arrays within each other, the outermost counted: every JSON reader can go that deep."""
+_NUMBERS_END = 2**53
 _decoder = msgspec.json.Decoder(dict[str, Any])  # Any: JSON of another client's making
 
 
@@ -114,7 +116,7 @@ def write_content(content: dict[str, Any]) -> bytes:
 
 
 def read_plaintext(plaintext: bytes) -> dict[str, Any]:
-    """Return the JSON object, strictly: UTF-8 without byte order mark, no NaN, no integer of 2^53 or more.
+    """Return the JSON object, strictly: UTF-8 without byte order mark, no NaN, no number of 2^53 or more, 64 deep.
 
     Raises:
         Unreadable: anything else.
@@ -124,22 +126,22 @@ def read_plaintext(plaintext: bytes) -> dict[str, Any]:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise Unreadable("its content is not the JSON object it has to be") from None
     for value in content.values():
-        if type(value) is not str and not _is_small(value):
-            raise Unreadable("its content has a number that not every client can hold")
+        if type(value) is not str and not _is_modest(value):
+            raise Unreadable("its content has a number or a depth that not every client can hold")
     return content
 
 
-def _is_small(value: object) -> bool:
-    # Iterative: another client chooses the depth.
-    left = [value]
-    while left:
-        match left.pop():
-            case int(number) if abs(number) >= _MAX_INTEGER:
-                return False
-            case dict(inner):
-                left.extend(inner.values())
-            case list(inner):
-                left.extend(inner)
-            case _:
-                pass
+def _is_modest(value: object) -> bool:
+    """Return whether every client can hold the value of a member."""
+    level = [value]
+    depth = 1
+    while level:
+        # A reader in JavaScript cannot tell 1e16 from an integer: what has an exponent is judged alike.
+        if any(isinstance(one, int | float) and abs(one) >= _NUMBERS_END for one in level):
+            return False
+        containers = [one for one in level if isinstance(one, dict | list)]
+        if containers and depth == MAX_DEPTH:
+            return False
+        level = [inner for one in containers for inner in (one.values() if isinstance(one, dict) else one)]
+        depth += 1
     return True

@@ -129,7 +129,9 @@ class Vault:
         """
         with self._file.commit():
             for e, key in keys:
-                self._file.put(_key_place(room_id, e, key), _EPOCH.pack(e) + key)
+                place = _key_place(room_id, e, key)
+                if self._file.get(place) is None:  # a grant after each reconnection brings the same keys
+                    self._file.put(place, _EPOCH.pack(e) + key)
 
     def keys(self, room_id: bytes) -> dict[int, list[bytes]]:
         """Return all keys by epoch, ascending; the candidates of one epoch in the order in which they came."""

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from sendall.errors import SendallError
 
+NONCE_BYTES = 12
 RSA_BITS = 3072
 RSA_BYTES = RSA_BITS // 8
 _SPKI_HEAD = bytes.fromhex("308201a2300d06092a864886f70d01010105000382018f003082018a0282018100")
@@ -123,16 +124,19 @@ class X25519Key:
 
 
 class Aead:
-    """AES-256-GCM under one key."""
+    """AES-256-GCM under one key, with nonces of 12 bytes."""
 
     def __init__(self, key: bytes) -> None:
         self._gcm = AESGCM(key)
 
     def seal(self, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
+        assert len(nonce) == NONCE_BYTES, "GCM would hash another nonce, and might meet one that was used"
         return self._gcm.encrypt(nonce, plaintext, aad)
 
     def open(self, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
         """Raises CannotOpen."""
+        if len(nonce) != NONCE_BYTES:
+            raise CannotOpen
         try:
             return self._gcm.decrypt(nonce, sealed, aad)
         except (InvalidTag, ValueError):
