@@ -22,6 +22,7 @@ from sendall.client.address import parse_address
 from sendall.client.beginning import Since, beginning_of
 from sendall.client.entrance import Entrances, now_ms
 from sendall.client.events import Back, Lost, safe_nick
+from sendall.client.identity_file import AskPassphrase
 from sendall.client.joined import Person, Room
 from sendall.client.keyring import Keyring, identity_changed
 from sendall.client.open_client import Keeper, OpenRooms
@@ -51,6 +52,7 @@ def connect(
     server_key: bytes | None = None,
     state: Path | None = None,
     identity: Identity | None = None,
+    passphrase: AskPassphrase | None = None,
     reconnect: bool = True,
     wait: bool = False,
     _rsa: RsaKey | None = None,
@@ -64,6 +66,7 @@ def connect(
         server_key: the server identity to demand, 32 bytes; a link names it too.
         state: folder of the identity, the pins and the outbox; by default the user's own.
         identity: another one than the folder's.
+        passphrase: asks for the passphrase of the folder's identity, and is called only if it has one.
         reconnect: come back by itself when a connection ends.
         wait: keep trying also for the first connection.
 
@@ -71,7 +74,9 @@ def connect(
         UsageError: the address is none (at once); the folder cannot be used (on entering).
         ConnectError, SecurityAlarm, Refused: on entering; see there.
     """
-    return Client(address, nick, token, server_key, state, identity, reconnect=reconnect, wait=wait, rsa=_rsa)
+    return Client(
+        address, nick, token, server_key, state, identity, passphrase, reconnect=reconnect, wait=wait, rsa=_rsa
+    )
 
 
 class Client:
@@ -85,6 +90,7 @@ class Client:
         server_key: bytes | None,
         state: Path | None,
         identity: Identity | None,
+        passphrase: AskPassphrase | None,
         *,
         reconnect: bool,
         wait: bool,
@@ -99,6 +105,7 @@ class Client:
         self._manner = Manner(reconnects=reconnect, waits=wait)
         self._folder = state
         self._given_identity = identity
+        self._passphrase = passphrase
         self._rsa = rsa
         self._server_pk = server_key or self._address.server_pk
         self._opened = asyncio.Event()
@@ -121,7 +128,7 @@ class Client:
         """
         self._began_ms = now_ms()
         self._keyring = Keyring(self._folder)
-        self._identity = self._given_identity or self._keyring.identity()
+        self._identity = self._given_identity or self._keyring.identity(self._passphrase)
         pinned = self._keyring.server_pk(self.address)
         if pinned is not None and self._server_pk not in (None, pinned):
             raise identity_changed(self.address)
@@ -180,11 +187,11 @@ class Client:
     # -- rooms --------------------------------------------------------------------------------
 
     async def join(
-        self, name: str = DEFAULT_ROOM, *, tail: int | None = 50, since: Since | None = None, create: bool = True
+        self, name: str | None = None, *, tail: int | None = 50, since: Since | None = None, create: bool = True
     ) -> Room:
         """Join a room, and show it from its last `tail` entries on, or from `since` on.
 
-        `since`: a seq, an age, or "all" that is retained. Without `create`, an unknown room is refused.
+        Without a name it is the room that this client's link leads to, else `lobby`. `since`: a seq, an age, or "all" that is retained. Without `create`, an unknown room is refused.
         Waits for a connection if there is none right now.
 
         Raises:
@@ -192,8 +199,9 @@ class Client:
             Refused: `unknown_room` (the hint names the nearest), `banned`, `full`.
             SecurityAlarm: it is not the room it was.
         """
-        if not is_room_name(name):
-            raise UsageError(f"{name!r} is no room name", hint="1 to 64 bytes, without control characters")
+        if name is None and self._address.is_private:
+            return await self.join_link(tail=tail, since=since)
+        name = _checked(name or self._address.room or DEFAULT_ROOM)
         if name in self.rooms:
             raise UsageError(f"this client is in {name!r} already")
         self._check_open()
@@ -213,10 +221,8 @@ class Client:
             UsageError: the name is none.
             Refused: `full`, `slow_down`: the server takes no more rooms (now).
         """
-        if name is not None and not is_room_name(name):
-            raise UsageError(f"{name!r} is no room name", hint="1 to 64 bytes, without control characters")
         self._check_open()
-        room = await self._private_rooms().make(name, history=history == "all", knock=knock)
+        room = await self._private_rooms().make(name and _checked(name), history=history == "all", knock=knock)
         await self._come_in(room)
         return room
 
@@ -405,6 +411,12 @@ class Client:
             self._private.after_fork()
         for room in self.rooms.values():
             room.after_fork()
+
+
+def _checked(name: str) -> str:
+    if not is_room_name(name):
+        raise UsageError(f"{name!r} is no room name", hint="1 to 64 bytes, without control characters")
+    return name
 
 
 def _account_name() -> str:
