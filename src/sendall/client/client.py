@@ -192,7 +192,8 @@ class Client:
         """Join a room, and show it from its last `tail` entries on, or from `since` on.
 
         Without a name it is the room that this client's link leads to, else `lobby`. `since`: a seq, an age, or
-        "all" that is retained. Without `create`, an unknown room is refused. Waits for a connection if there is none right now.
+        "all" that is retained. Without `create`, an unknown room is refused. Waits for a connection if there is
+        none right now.
 
         Raises:
             UsageError: no room name, or this client is in the room already.
