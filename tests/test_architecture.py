@@ -98,6 +98,8 @@ HOMES = {
         "protocol.entry",
         "protocol.frames",
         "protocol.room",
+        "client.conversation.kinds",
+        "client.conversation.spans",
         "client.events",
         "client.handshake",
         "client.keys",

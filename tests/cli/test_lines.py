@@ -19,7 +19,7 @@ ADA = bytes(32)
 
 
 def message(text: str) -> ev.Message:
-    return ev.Message(1, NOON, "lobby", ADA, bytes(16), "ada", "k7qd", text, mine=False)
+    return ev.Message(1, NOON, "lobby", ADA, bytes(16), "ada", "k7qd", False, text)
 
 
 def shown(event: ev.Event, today: date = TODAY) -> str:
@@ -53,7 +53,7 @@ def test_foreign_text_cannot_command_the_terminal(attack: str) -> None:
         (ev.Went(ADA, "ada"), "went"),
         (ev.Lost("refused", 3.0), "connection lost: refused"),
         (ev.Back(), "connected again"),
-        (ev.ServerLost(3), "lost 3 entries"),
+        (ev.ServerLost(3, 7), "lost 3 entries"),
         (ev.Alarm(SecurityAlarm("fork", "two histories", hint="stop")), "ALARM: two histories"),
         (ev.Unreadable(7, "no key"), "message 7 cannot be read: no key"),
     ],

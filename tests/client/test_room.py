@@ -409,7 +409,7 @@ def test_a_reader_goes_back_to_the_cut_and_says_how_much_was_lost(scribe: Scribe
     assert (sub.after, sub.h) == (4, scribe.lines[3].h)
     assert reader.subok(from_=4)
     reader.read_rest()
-    assert reader.kinds(ev.ServerLost) == [ev.ServerLost(3)]
+    assert reader.kinds(ev.ServerLost) == [ev.ServerLost(3, 4)]
     assert reader.alarms == []
     reader.grant()
     [again] = own(reader)
@@ -427,7 +427,7 @@ def test_what_an_earlier_program_saw_is_compared_once(scribe: Scribe, rsa_pool: 
         (scribe, (seq, h), [], []),
         (scribe, (seq, b"x" * 32), ["history"], []),
         (scribe, (seq + 1, h), ["history"], []),
-        (restarted, (seq, h), [], [ev.ServerLost(seq - 4)]),
+        (restarted, (seq, h), [], [ev.ServerLost(seq - 4, 4, was_before=True)]),
     ]
     for shown, seen, alarms, losses in cases:
         reader = Scribed(shown, rsa_pool[0], room_id=shown.room_id, seen=seen)
@@ -472,7 +472,7 @@ def test_two_restarts_while_away_are_explained_by_the_older_one(scribe: Scribe, 
     assert reader.subok(from_=4)
     reader.read_rest()
     assert reader.alarms == []
-    assert reader.kinds(ev.ServerLost) == [ev.ServerLost(6)]
+    assert reader.kinds(ev.ServerLost) == [ev.ServerLost(6, 4)]
     assert reader.room.log.state.h == twice.state.h
 
 
@@ -663,10 +663,10 @@ def test_the_refusal_of_a_signal_does_not_touch_the_message_of_its_number(scribe
 def test_signals_are_told_once_and_never_backwards(scribe: Scribe, reader: Scribed) -> None:
     """A repetition, an older number, a wrong signature or epoch is dropped without a word."""
     reader.begin()
-    signals = [scribe.message(b'{"t":"typing","i":%d}' % n, type_=EntryType.SIGNAL, n=n) for n in range(4)]
+    signals = [scribe.message(b'{"t":"poke","i":%d}' % n, type_=EntryType.SIGNAL, n=n) for n in range(4)]
     forged = bytearray(signals[3])
     forged[-1] ^= 1
-    later = scribe.message(b'{"t":"typing","i":9}', type_=EntryType.SIGNAL, n=9, epoch=2)
+    later = scribe.message(b'{"t":"poke","i":9}', type_=EntryType.SIGNAL, n=9, epoch=2)
     for raw in (signals[0], signals[2], signals[2], signals[1], bytes(forged), later, b"x", scribe.message()):
         reader.room.shown(raw)
     reader.collect()

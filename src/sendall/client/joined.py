@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from sendall.client.events import Alarm, Event, Message, Notice, Pending, Receipt, Unreadable, tag_of
+from sendall.client.events import Alarm, Event, Message, Notice, Pending, Receipt, Told, tag_of
 from sendall.client.history import PageRead
 from sendall.client.inbox import Hole, Inbox
 from sendall.client.outbox_store import Lane
@@ -198,7 +198,7 @@ class Room:
         first = hole.first
         while first <= hole.last:
             upto = min(first + HISTORY_PAGE, hole.last + 1)
-            told: dict[int, Message | Unreadable] = {}
+            told: dict[int, Told] = {}
             before = upto
             while before > first:
                 page = await self._read_page(before, before - first)

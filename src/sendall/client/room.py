@@ -12,13 +12,14 @@ from typing import assert_never
 
 from sendall.client import events as ev
 from sendall.client.beginning import Beginning
+from sendall.client.conversation.kinds import Card, Seen, Typing, read_hint
 from sendall.client.following import Following
 from sendall.client.history import PageRead
 from sendall.client.items import Place
 from sendall.client.keys import EpochKeys
 from sendall.client.outbox import Outbox
 from sendall.client.people import People
-from sendall.client.reading import Reader, card_name
+from sendall.client.reading import Reader
 from sendall.client.signals import Signals
 from sendall.crypto.identity import Identity
 from sendall.crypto.primitives import RsaKey
@@ -201,12 +202,12 @@ class RoomFollower:
     def heard_invalid(self, seq: int, verdict: Verdict) -> None:
         self.events.append(ev.Unreadable(seq, f"not a valid entry of the room ({verdict.value})"))
 
-    def heard_loss(self, count: int) -> None:
+    def heard_loss(self, count: int, kept: int) -> None:
         self._was_told_of_loss = True
-        self.events.append(ev.ServerLost(count))
+        self.events.append(ev.ServerLost(count, kept))
 
-    def heard_old_loss(self, count: int) -> None:
-        self.events.append(ev.ServerLost(count))
+    def heard_old_loss(self, count: int, kept: int) -> None:
+        self.events.append(ev.ServerLost(count, kept, was_before=True))
 
     def heard_alarm(self, alarm: SecurityAlarm) -> None:
         self.alarm = alarm
@@ -252,12 +253,16 @@ class RoomFollower:
 
     def _tell_signals(self, signals: list[ev.Signal]) -> None:
         for signal in signals:
-            name = card_name(signal.content)
-            if name is not None:
-                self.events += self.people.card(signal.sender, name)
-            else:
-                nick = self.people.nicks.get(signal.sender, ev.NO_NICK)
-                self.events.append(ev.Signal(signal.sender, nick, signal.content))
+            sender, nick = signal.sender, self.people.nicks.get(signal.sender, ev.NO_NICK)
+            match read_hint(signal.content):
+                case Card() as card:
+                    self.events += self.people.card(sender, card)
+                case Typing(is_over):
+                    self.events.append(ev.Typing(sender, nick, is_over))
+                case Seen(seq):
+                    self.events.append(ev.SeenUpTo(sender, nick, seq))
+                case None:
+                    self.events.append(ev.Signal(sender, nick, signal.content))
 
     def present(self, frame: f.Present, now: float) -> None:
         self.events += self.people.present(frame, now)
