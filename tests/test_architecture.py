@@ -30,6 +30,7 @@ SHELLS = {
         "client.process",
         "client.runner",
         "client.sending",
+        "client.speaking",
     },
     "log": {
         "log.database",

@@ -23,6 +23,7 @@ from typing import Literal, Self
 from sendall.client import process
 from sendall.client.address import parse_address
 from sendall.client.beginning import Beginning, Since, beginning_of
+from sendall.client.conversation.kinds import Card
 from sendall.client.events import Back, Lost, safe_nick
 from sendall.client.joined import Person, Room
 from sendall.client.keyring import Keyring, identity_changed
@@ -91,6 +92,7 @@ class Client:
         self._address = parse_address(address)
         self.address = str(self._address)
         self.nick = safe_nick(nick or _account_name())
+        self._card = Card(self.nick)
         self.state: State = "connecting"
         self.rooms: dict[str, Room] = {}
         self._token = token.encode() if isinstance(token, str) else token
@@ -155,6 +157,13 @@ class Client:
             self._running = None
             self.ended(self._why_ended)
             self._outbox_file.close()
+
+    def rename(self, nick: str, hue: int | None = None) -> None:
+        """Go by another name from now on, in all rooms; `hue` is the colour to like, 0 to 359 degrees."""
+        self._card = Card(safe_nick(nick), hue)
+        self.nick = self._card.name
+        for room in self.rooms.values():
+            room.rename(self._card)
 
     @property
     def id(self) -> bytes:
@@ -223,7 +232,10 @@ class Client:
             seen=self._keyring.seen(server_pk, name),
             create=create,
         )
-        return Room(self, follower, lane, self.nick)
+        room = Room(self, follower, lane, self.nick)
+        if self._card.hue is not None:
+            room.rename(self._card)
+        return room
 
     # -- what rooms ask (Carrier) ---------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from sendall.client.conversation.kinds import Delete, Edit, Reaction, Topic
+from sendall.client.conversation.kinds import Delete, Edit, Reaction, Spoken, Topic
 
 # Whoever prints what these events hold needs them beside it.
 from sendall.client.names import MAX_NICK as MAX_NICK
@@ -197,9 +197,11 @@ class Notice(_Event, frozen=True):
 
 
 class Pending(Protocol):
-    """A message on its way: in the outbox until its own entry comes back."""
+    """A message, or a change of one, on its way: in the outbox until its own entry comes back."""
 
+    what: Spoken
     text: str
+    """The words in it; empty for a deletion."""
     written: datetime
 
     @property

@@ -72,6 +72,7 @@ class RoomFollower:
         self._create = create
         self._is_pinned = room_id is not None
         self._was_told_of_loss = False
+        self._kept: int | None = None  # the last seq that an earlier program saw and the server still has
         self._want_at = 0.0
         self._meet(room_id or ZERO_32, seen)
 
@@ -188,6 +189,8 @@ class RoomFollower:
                 self.events.append(ev.Notice(seq, self._role_sentence(body)))
             case None if not early:
                 self.outbox.restarted(seq, went_back=self._was_told_of_loss)
+                if self._was_told_of_loss:
+                    self.outbox.lost_behind(seq - 1)
                 self.signals.card_due = True
                 if not self._was_told_of_loss:
                     self.events.append(ev.Notice(seq, "the server restarted without its newest entries"))
@@ -207,6 +210,7 @@ class RoomFollower:
         self.events.append(ev.ServerLost(count, kept))
 
     def heard_old_loss(self, count: int, kept: int) -> None:
+        self._kept = kept
         self.events.append(ev.ServerLost(count, kept, was_before=True))
 
     def heard_alarm(self, alarm: SecurityAlarm) -> None:
@@ -221,6 +225,9 @@ class RoomFollower:
 
     def is_at_head(self) -> None:
         self.outbox.void_lost_heads(self.log.head[0], self.log.h_at)
+        if self._kept is not None:
+            self.outbox.lost_behind(self._kept)
+            self._kept = None
         self.outbox.caught_up()
 
     def _check_early_end(self) -> None:

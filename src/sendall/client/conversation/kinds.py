@@ -185,6 +185,15 @@ def content_of(kind: Spoken | Hint, nick: str | None = None) -> dict[str, Any]:
     return content
 
 
+def words_of(spoken: Spoken) -> str:
+    """Return the words in it, not safe to print; empty where there are none."""
+    match spoken:
+        case Text(text) | Edit(_, text) | Reaction(_, text) | Topic(text):
+            return text
+        case Delete() | Newer():
+            return ""
+
+
 def safe_emoji(emoji: str) -> str:
     """Return a reaction in NFC, without what commands a terminal; empty if it is none: nothing, or too long."""
     safe = safe_text(unicodedata.normalize("NFC", emoji)).strip()
