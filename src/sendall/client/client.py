@@ -95,6 +95,8 @@ class Client:
         self._card = Card(self.nick)
         self.state: State = "connecting"
         self.rooms: dict[str, Room] = {}
+        self.retry_at = 0.0
+        """When the next attempt to connect is, by the monotonic clock; of no meaning while connected."""
         self._token = token.encode() if isinstance(token, str) else token
         self._manner = Manner(reconnects=reconnect, waits=wait)
         self._folder = state
@@ -311,6 +313,7 @@ class Client:
 
     def disconnected(self, why: SendallError, delay_s: float) -> None:
         was_open = self.state == "open"
+        self.retry_at = time.monotonic() + delay_s
         self.state = "away" if self._opened.is_set() else "connecting"
         for room in self.rooms.values():
             room.lost()

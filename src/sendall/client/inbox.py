@@ -37,6 +37,9 @@ class Inbox:
         self._end: BaseException | None = None
         self._is_closed = False
 
+    def __len__(self) -> int:
+        return len(self._queue)
+
     @property
     def is_full(self) -> bool:
         return len(self._queue) >= LIMIT
