@@ -5,7 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from sendall.client.keys import MAX_CANDIDATES, MAX_EARLY_EPOCHS, EpochKeys, Unreadable, read_plaintext, write_content
+from sendall.client.keys import (
+    MAX_CANDIDATES,
+    MAX_EARLY_EPOCHS,
+    EpochKeys,
+    Unreadable,
+    read_plaintext,
+    reference_of,
+    write_content,
+)
 from sendall.crypto.grants import seal_grant
 from sendall.crypto.sealing import commitment
 from tests.conftest import RsaPool
@@ -136,6 +144,15 @@ def test_a_message_reads_as_it_was_written() -> None:
         "x": 'a"\n\u2028',
         "nick": "ada",
     }
+
+
+@pytest.mark.parametrize(
+    ("plaintext", "re"),
+    [(b'{"t":"del","re":7}', 7), (b'{"t":"m","x":""}', 0), (b'{"re":"7"}', 0), (b'{"re":true}', 0), (b"[]", 0)],
+)
+def test_what_a_plaintext_names(plaintext: bytes, re: int) -> None:
+    """A seq, or nothing; also of what another version of this program wrote."""
+    assert reference_of(plaintext) == re
 
 
 def test_text_that_utf8_cannot_hold_is_a_value_error() -> None:

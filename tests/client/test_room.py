@@ -14,6 +14,7 @@ from sendall.protocol import frames as f
 from sendall.protocol.entry import EntryType, Genesis, Kind, Role, parse
 from sendall.protocol.room import Verdict
 from tests.client.scribed import EVE, Scribed, lose
+from tests.client.worlds import MemoryOutboxStore
 from tests.conftest import RsaPool
 from tests.tools.scribe import Scribe
 
@@ -415,6 +416,46 @@ def test_a_reader_goes_back_to_the_cut_and_says_how_much_was_lost(scribe: Scribe
     [again] = own(reader)
     assert parse(again).session != parse(lost).session
     assert after.log(again) is Verdict.OK
+
+
+def test_what_names_a_message_that_was_lost_is_given_up(scribe: Scribe, reader: Scribed) -> None:
+    """Sent again after the restart, an edit would name whatever stands there now; what names the rest goes out."""
+    for i in range(5):
+        scribe.say(f"m{i}")
+    reader.begin()
+    edits = [b'{"t":"edit","re":%d,"x":"e"}' % seq for seq in (4, 5)]
+    sealed = [reader.outbox.write(edit, 0) for edit in edits]
+    assert len(own(reader)) == 2
+    waiting = [reader.outbox.write(edit, 0) for edit in edits]
+    reader.room.disconnected()
+    reader.scribe = lose(scribe, 4)
+    reader.subok(from_=4, cut=4)
+    reader.subok(from_=4)
+    reader.read_rest()
+    settled = reader.outbox.take_settled()
+    assert [(item.id, type(outcome)) for item, outcome in settled] == [
+        (sealed[1].id, Refused),
+        (waiting[1].id, Refused),
+    ]
+    assert [item.id for item in reader.outbox.open] == [sealed[0].id, waiting[0].id]
+    reader.outbox.commit_settled()
+    assert [row.id for row in reader.outbox._store.rows()] == [sealed[0].id, waiting[0].id]
+
+
+def test_what_an_earlier_program_wrote_about_a_lost_message_is_given_up(scribe: Scribe, rsa_pool: RsaPool) -> None:
+    """Also what is held: the person has nothing to decide about it."""
+    for i in range(5):
+        scribe.say(f"m{i}")
+    seen = len(scribe.lines), scribe.lines[-1].h
+    store = MemoryOutboxStore()
+    for re in (4, 5):
+        store.put(b'{"t":"del","re":%d}' % re, 0)
+    store.hold()
+    restarted = lose(scribe, 4)
+    reader = Scribed(restarted, rsa_pool[0], room_id=restarted.room_id, seen=seen, store=store)
+    reader.begin()
+    assert [item.plaintext for item, _ in reader.outbox.take_settled()] == [b'{"t":"del","re":5}']
+    assert [item.plaintext for item in reader.outbox.held] == [b'{"t":"del","re":4}']
 
 
 def test_what_an_earlier_program_saw_is_compared_once(scribe: Scribe, rsa_pool: RsaPool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Protocol
 
 from sendall.client.conversation.hints import SEEN_EVERY_S, TYPING_EVERY_S, TYPING_S
 from sendall.client.conversation.kinds import Delete, Edit, Hint, Reaction, Seen, Spoken, Text, Topic, Typing
@@ -77,17 +78,35 @@ class Speaker(ABC):
         self._pace.seen(seq)
 
 
+class Timers(Protocol):
+    """What of an event loop tells the time."""
+
+    def time(self) -> float: ...
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer: ...
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
 class HintPace:
     """Lets through no more hints than the others need."""
 
-    def __init__(self, send: Callable[[Hint], None]) -> None:
+    def __init__(self, send: Callable[[Hint], None], timers: Timers | None = None) -> None:
+        """By default the timers are those of the running event loop."""
         self._send = send
+        self._given = timers
         self._typed_at: float | None = None
         self._seen = self._seen_said = 0
-        self._saying: asyncio.TimerHandle | None = None
+        self._saying: Timer | None = None
+
+    @property
+    def _timers(self) -> Timers:
+        return self._given or asyncio.get_running_loop()
 
     def typing(self, *, is_over: bool) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self._timers.time()
         since = TYPING_S if self._typed_at is None else now - self._typed_at
         if is_over and since < TYPING_S:
             self._typed_at = None
@@ -104,7 +123,7 @@ class HintPace:
         self._seen = max(self._seen, seq)
         if self._saying is None and self._seen > self._seen_said:
             self._say_seen()
-            self._saying = asyncio.get_running_loop().call_later(SEEN_EVERY_S, self._again)
+            self._saying = self._timers.call_later(SEEN_EVERY_S, self._again)
 
     def _again(self) -> None:
         self._saying = None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sendall.client.conversation import timeline as tl
 from sendall.client.conversation.kinds import Delete, Edit, Reaction, Topic
-from sendall.client.conversation.rows import About, Draft, Note, Post, State
+from sendall.client.conversation.rows import About, Draft, Note, Post, Reactions, State
 from sendall.client.conversation.timeline import NOTHING, Item, Timeline, fold
 from sendall.client.events import Back, Came, Notice, ServerLost, Unreadable, utc
 from sendall.client.names import tag_of
@@ -161,6 +161,33 @@ def test_a_deleted_message_shows_nothing_of_itself() -> None:
     assert (post.text, post.is_deleted, timeline.reactions(post)) == ("", True, [])
     assert timeline.apply(change(5, Delete(1))) == NOTHING
     assert timeline.apply(change(6, Reaction(1, "👍"))) == NOTHING
+
+
+def test_each_person_has_each_emoji_once_and_can_take_it_back() -> None:
+    """Groups stand in the order in which they began; who takes back and reacts again comes last."""
+    log: list[Item] = [
+        message(1),
+        change(2, Reaction(1, "👍")),
+        change(3, Reaction(1, "🦊"), "bob!"),
+        change(4, Reaction(1, "👍"), "bob!"),
+        change(5, Reaction(1, "👍")),
+        change(6, Reaction(1, "🦊", is_off=True)),
+    ]
+    timeline = fold(log)
+    post = timeline.post(1)
+    assert post is not None
+    assert timeline.reactions(post) == [Reactions("👍", (ADA, BOB)), Reactions("🦊", (BOB,))]
+    timeline.take([change(7, Reaction(1, "👍", is_off=True)), change(8, Reaction(1, "🦊", is_off=True), "bob!")])
+    assert timeline.reactions(post) == [Reactions("👍", (BOB,))]
+    timeline.take([change(9, Reaction(1, "👍"))])
+    assert timeline.reactions(post) == [Reactions("👍", (BOB, ADA))]
+
+
+def test_a_row_that_came_and_went_within_a_burst_is_no_news() -> None:
+    """Nothing has to be drawn of what a restart took back before the next frame."""
+    assert Timeline().take([message(1), ServerLost(1, 0)]) == NOTHING
+    changes = fold([message(1)]).take([ServerLost(1, 0), message(1, "new")])
+    assert [[row.text for row in rows] for rows in changes[:3]] == [["new"], [], ["hi"]]
 
 
 def test_the_look_of_an_answer_follows_what_it_answers() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
+from typing import assert_never
 
 from sendall.client.conversation.spans import Bold, Code, Italic, Line, Link, Mention, Plain, Span
 from sendall.client.names import tag_of
@@ -166,6 +167,8 @@ def _plain(span: Span) -> str:
             return label if label == url else f"{label} ({url})"
         case Mention(name, tag):
             return f"@{name}·{tag}" if tag else f"@{name}"
+        case never:
+            assert_never(never)
 
 
 def _joined(spans: list[Span]) -> Line:

@@ -9,7 +9,7 @@ messages are named by their seq; whether a reference counts decides the timeline
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated, Any
+from typing import Annotated, Any, assert_never
 
 import msgspec
 
@@ -192,6 +192,8 @@ def words_of(spoken: Spoken) -> str:
             return text
         case Delete() | Newer():
             return ""
+        case never:
+            assert_never(never)
 
 
 def safe_emoji(emoji: str) -> str:

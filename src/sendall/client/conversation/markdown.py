@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import assert_never
 
 from sendall.client.conversation.inline import parse_line, plain_of
 from sendall.client.conversation.spans import (
@@ -55,6 +56,8 @@ def mentions(blocks: Sequence[Block]) -> list[Mention]:
                 lines += [item.line for item in items]
             case Quote() | CodeBlock():
                 pass
+            case never:
+                assert_never(never)
     return [mention for line in lines for mention in _mentions(line)]
 
 
@@ -81,6 +84,8 @@ def _words(block: Block) -> Iterator[str]:
                 yield from _words(inner)
         case List(items):
             yield from (plain_of(item.line) for item in items)
+        case never:
+            assert_never(never)
 
 
 def _blocks(lines: Sequence[str], quotes: int) -> tuple[Block, ...]:

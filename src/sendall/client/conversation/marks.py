@@ -9,7 +9,7 @@ have left. Pure.
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from sendall.client.conversation.kinds import Delete, Edit, Reaction
 from sendall.client.conversation.rows import Post, Reactions
@@ -56,6 +56,8 @@ class Marks:
                     counts = not post.is_deleted
                 if counts:
                     post.text = text
+            case never:
+                assert_never(never)
         post.version += counts
         return counts
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from sendall.client.conversation.kinds import Topic
 from sendall.client.conversation.marks import Mark, Marks
@@ -333,6 +333,8 @@ class Timeline:
             case Dropped(number):
                 del self._drafts[number]
                 return Changes(removed=(known,))
+            case never:
+                assert_never(never)
         known.version += 1
         return Changes(changed=(known,))
 
