@@ -70,7 +70,7 @@ RANKS = (
     ("log.roomlog", "log.tape"),
     ("log", "server", "steward", "client"),
     # The shells of these stand here, one rank higher.
-    ("node",),
+    ("node", "tui"),
     ("cli",),
     ("",),
 )
@@ -86,7 +86,8 @@ MAY_IMPORT = {
     "steward": "errors protocol crypto log",
     "client": "errors config protocol crypto",
     "node": "errors config protocol crypto log server steward",
-    "cli": "errors config protocol crypto log client node",
+    "tui": "errors config protocol client",
+    "cli": "errors config protocol crypto log client node tui",
     "": "errors client cli",
 }
 """Packages by package; each may also import itself."""
@@ -106,8 +107,16 @@ HOMES = {
         "client.keys",
     },
     "platformdirs": {"node", "client.keyring", "cli.options"},
-    "prompt_toolkit": {"cli.screen"},
+    "pygments": {"tui.drawing.highlight"},
+    "rich": {"tui.drawing.line", "tui.emoji", "tui.widgets.inked", "tui.widgets.timeline"},
+    "segno": {"tui.ways_in"},
     "starlette": {"server.http"},
+    "textual": {
+        *("tui.app", "tui.front_desk", "tui.messages", "tui.themes"),
+        *(f"tui.screens.{name}" for name in ("first_name", "search", "sheet")),
+        *(f"tui.widgets.{name}" for name in ("composer", "found", "inked", "list_pane", "note", "page")),
+        *(f"tui.widgets.{name}" for name in ("suggestions", "timeline")),
+    },
     "typer": {"cli.app", "cli.exits", "cli.options"},
     "uvicorn": {"server.http_connection", "server.http_server"},
     "uvloop": {"cli.serve"},

@@ -1,0 +1,29 @@
+"""What the application is started with. Knows no Textual, so that whoever starts it need not wait for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sendall.client.client import Client
+from sendall.tui.ways_in import WaysIn
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What the application is started with."""
+
+    client: Client
+    """Connected already."""
+    room: str
+    folder: Path
+    """The client's folder, for what the person sets."""
+    ways: WaysIn
+    is_tls: bool
+    asks_name: bool = False
+    """Nobody gave a name: ask, unless one was chosen at an earlier start."""
+    shows_card: bool = False
+    """Open the card with the ways in first."""
+    why_stay: Callable[[], str] = lambda: ""
+    """Called when the person wants to leave; a sentence it returns is told, once, instead of leaving."""
