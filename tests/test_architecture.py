@@ -20,6 +20,7 @@ SRC = Path(__file__).parent.parent / "src" / "sendall"
 SHELLS = {
     "cli": {"cli"},
     "client": {
+        "client.archive",
         "client.client",
         "client.connection",
         "client.inbox",
@@ -29,6 +30,7 @@ SHELLS = {
         "client.outbox_store",
         "client.process",
         "client.runner",
+        "client.searching",
         "client.sending",
         "client.speaking",
     },
@@ -100,6 +102,7 @@ HOMES = {
         "protocol.entry",
         "protocol.frames",
         "protocol.room",
+        "client.archive",
         "client.conversation.kinds",
         "client.conversation.spans",
         "client.events",
