@@ -5,7 +5,9 @@ Textual takes 0.2 s to import: only who opens it pays that.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from importlib import import_module
 
 from sendall.cli.options import Call
 from sendall.cli.writing import settle
@@ -17,6 +19,11 @@ from sendall.tui.ways_in import WaysIn
 
 LEAVE_S = 2.0
 """How long a person who leaves waits for what is not confirmed."""
+
+
+def begin_import() -> None:
+    """Import the application beside what comes first, connecting: that is mostly waiting."""
+    threading.Thread(target=import_module, args=("sendall.tui.app",), name="import", daemon=True).start()
 
 
 async def on_screen(

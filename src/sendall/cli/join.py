@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 
-from sendall.cli.fullscreen import on_screen
+from sendall.cli.fullscreen import begin_import, on_screen
 from sendall.cli.options import Call
 from sendall.cli.plain import converse
 from sendall.client.client import Client, connect
@@ -23,8 +23,11 @@ def join(call: Call, *, is_plain: bool, timeout_s: float) -> int:
 
 
 async def _join(call: Call, *, is_plain: bool, timeout_s: float) -> None:
+    is_plain = is_plain or not has_screen()
+    if not is_plain:
+        begin_import()
     async with dial(call) as me:
-        if is_plain or not has_screen():
+        if is_plain:
             await converse(await me.join(call.room), timeout_s)
         else:
             await on_screen(me, call)

@@ -11,7 +11,7 @@ import os
 from contextlib import AsyncExitStack
 
 from sendall.cli.banner import invocation, ways_in
-from sendall.cli.fullscreen import on_screen
+from sendall.cli.fullscreen import begin_import, on_screen
 from sendall.cli.join import dial, has_screen
 from sendall.cli.options import Call, ServerPlan, usual_nick, usual_state
 from sendall.cli.serve import running, serve
@@ -32,6 +32,7 @@ def up(plan: ServerPlan) -> int:
     if not has_screen():
         return serve(plan)
     logging.basicConfig(level=logging.ERROR)
+    begin_import()
     # Not on uvloop, which leaves the terminal non-blocking for the shell that comes after us.
     asyncio.run(_up(plan))
     return 0

@@ -47,6 +47,7 @@ from sendall.tui.themes import DARK, THEMES
 from sendall.tui.widgets.banner import Banner
 from sendall.tui.widgets.composer import Composer
 from sendall.tui.widgets.heading import Heading
+from sendall.tui.widgets.ink_book import InkBook
 from sendall.tui.widgets.members_pane import MembersPane
 from sendall.tui.widgets.note import Note
 from sendall.tui.widgets.rooms_pane import RoomsPane
@@ -94,7 +95,7 @@ class SendallApp(App[None]):
         super().__init__()
         self.opening = opening
         self.profile = Profile(opening.folder)
-        self.hall = Hall(opening.client, self.profile, self.note_change, self.note_mention)
+        self.hall = Hall(opening.client, self.profile, opening.clock, self.note_change, self.note_mention)
         self.registry = all_commands()
         self.desk = FrontDesk(self, self.hall, opening, self.registry)
         self.writing = Writing()
@@ -121,6 +122,7 @@ class SendallApp(App[None]):
                     yield Composer(id="composer")
             yield MembersPane(id="people")
         yield StatusLine(id="status")
+        yield InkBook()
 
     def on_mount(self) -> None:
         self.query_one(Composer).focus()
@@ -225,14 +227,14 @@ class SendallApp(App[None]):
 
     def action_fold(self, pane: str) -> None:
         """Show or fold a pane, whatever the width."""
-        self._folds[pane] = not self._main.has_class(f"-no-{pane}")
+        self._folds[pane] = bool(self._main.query_one(f"#{pane}").display)
         self._fold()
         self.note_change()
 
     def _fold(self) -> None:
         width = self.size.width
         for pane, least in (("rooms", ROOMS_FROM), ("people", PEOPLE_FROM)):
-            self._main.set_class(self._folds.get(pane, width < least), f"-no-{pane}")
+            self._main.query_one(f"#{pane}").display = not self._folds.get(pane, width < least)
 
     # -- what the person does -----------------------------------------------------------------
 

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
+from typing import Protocol
 
-from sendall.client.client import Client
+from sendall.client.joined import Room
 from sendall.client.names import safe_nick
 from sendall.errors import UsageError
 from sendall.protocol.base64url import from_base64, to_base64
+from sendall.tui.clock import Clock
 from sendall.tui.open_room import Mentioned, OpenRoom
 from sendall.tui.profile import Profile
+
+
+class Caller(Protocol):
+    """What a hall asks of its client; `client.Client` has it."""
+
+    address: str
+    nick: str
+    retry_at: float
+
+    @property
+    def id(self) -> bytes: ...
+
+    async def join(self, name: str) -> Room: ...
+
+    def rename(self, nick: str) -> None: ...
 
 
 class Hall:
@@ -23,10 +39,16 @@ class Hall:
     """
 
     def __init__(
-        self, client: Client, profile: Profile, changed: Callable[[], None], mentioned: Callable[[Mentioned], None]
+        self,
+        client: Caller,
+        profile: Profile,
+        clock: Clock,
+        changed: Callable[[], None],
+        mentioned: Callable[[Mentioned], None],
     ) -> None:
         self.client = client
         self.profile = profile
+        self.clock = clock
         self.rooms: list[OpenRoom] = []
         self._current = 0
         self._changed = changed
@@ -61,6 +83,7 @@ class Hall:
             self.ignored(),
             self.profile.seen(self.server, name),
             lambda: self.client.nick,
+            self.clock,
             self._changed,
             self._mentioned,
         )
@@ -132,7 +155,7 @@ class Hall:
 
     def retry_in_s(self) -> float:
         """Return the seconds until the next attempt to connect; 0 if it is under way."""
-        return max(0.0, self.client.retry_at - time.monotonic())
+        return max(0.0, self.client.retry_at - self.clock.monotonic())
 
     def watch(self, *, is_watched: bool) -> None:
         """Whether the end of the shown room is in sight of somebody."""

@@ -7,9 +7,7 @@ changed, never what to draw. Knows no Textual. Runs in the client's event loop.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sendall.client.conversation.hints import Readers, Typists
@@ -46,6 +44,7 @@ from sendall.client.events import (
 from sendall.client.joined import Room
 from sendall.client.names import NO_NICK, safe_text
 from sendall.errors import SecurityAlarm, SendallError
+from sendall.tui.clock import Clock
 from sendall.tui.drawing.rows import Look, mentions_me
 from sendall.tui.marks import ReadMark
 
@@ -83,6 +82,7 @@ class OpenRoom:
         ignored: frozenset[bytes],
         seen: int,
         nick: Callable[[], str],
+        clock: Clock,
         changed: Callable[[], None],
         mentioned: Callable[[Mentioned], None],
     ) -> None:
@@ -106,6 +106,7 @@ class OpenRoom:
         self.has_all = False
         """Whether the timeline begins where the log does, or what the server keeps of it."""
         self._nick = nick
+        self.clock = clock
         self._heard = 0
         self._loaded_from: int | None = None
         self._changed = changed
@@ -171,7 +172,7 @@ class OpenRoom:
                 if is_over:
                     self.typists.stopped(id)
                 elif id != self.me:
-                    self.typists.typing(id, time.monotonic())
+                    self.typists.typing(id, self.clock.monotonic())
             case SeenUpTo(id, _, seq):
                 self.readers.saw(id, seq)
             case Came(id, nick):
@@ -209,6 +210,7 @@ class OpenRoom:
                 if not self.why_away:
                     self.tell(f"connection lost: {safe_text(reason)}", "warning")
                 self.why_away = safe_text(reason)
+                self.typists = Typists()
             case Back():
                 if self.why_away:
                     self.tell("connected again", "done")
@@ -217,7 +219,7 @@ class OpenRoom:
                 self.timeline.apply(event)
                 self.tell(f"the server restarted and lost {count} entries that were seen here", "warning")
             case SlowDown(retry_s):
-                self.slow_until = time.monotonic() + retry_s
+                self.slow_until = self.clock.monotonic() + retry_s
             case Alarm(alarm):
                 self.alarm = alarm
                 self.tell(f"ALARM: {alarm}", "alarm")
@@ -246,7 +248,7 @@ class OpenRoom:
 
     def tell(self, sentence: str, style: str = "") -> None:
         """Put a line of this device alone into the timeline, at its end."""
-        aside = Aside(self.timeline.last_seq, self._asides, sentence, style, datetime.now(UTC))
+        aside = Aside(self.timeline.last_seq, self._asides, sentence, style, self.clock.now())
         self._asides += 1
         self.timeline.apply(aside)
         self._changed()
@@ -319,7 +321,7 @@ class OpenRoom:
         task.add_done_callback(self._tasks.discard)
 
     async def _settle(self, number: int, pending: Pending) -> None:
-        began = time.monotonic()
+        began = self.clock.monotonic()
         try:
             receipt = await pending.receipt
         except SendallError as error:
@@ -329,7 +331,7 @@ class OpenRoom:
                 self.tell(f"your change was not taken: {error}", "warning")
         else:
             if not self.why_away:
-                self.latency_ms = round((time.monotonic() - began) * 1000)
+                self.latency_ms = round((self.clock.monotonic() - began) * 1000)
             self.timeline.apply(Confirmed(number, receipt.seq))
             del self._numbers[number]
         self._changed()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from sendall.client.client import Client
+from sendall.tui.clock import Clock
+from sendall.tui.hall import Caller
 from sendall.tui.ways_in import WaysIn
 
 
@@ -14,7 +15,7 @@ from sendall.tui.ways_in import WaysIn
 class Opening:
     """What the application is started with."""
 
-    client: Client
+    client: Caller
     """Connected already."""
     room: str
     folder: Path
@@ -27,3 +28,4 @@ class Opening:
     """Open the card with the ways in first."""
     why_stay: Callable[[], str] = lambda: ""
     """Called when the person wants to leave; a sentence it returns is told, once, instead of leaving."""
+    clock: Clock = field(default_factory=Clock)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from sendall.client.names import NO_NICK
 from sendall.tui.commands.people import known_in
 from sendall.tui.drawing.facts import PersonLine, RoomLine
@@ -28,8 +26,9 @@ def standing_of(hall: Hall, room: OpenRoom, *, is_tls: bool) -> Standing:
         held=len(room.room.held),
         lag=room.lag,
         is_away=bool(room.why_away),
+        is_stopped=room.alarm is not None or room.why_ended is not None,
         is_quiet=hall.profile.is_quiet,
-        slow_s=max(0, round(room.slow_until - time.monotonic())),
+        slow_s=max(0, round(room.slow_until - room.clock.monotonic())),
     )
 
 
@@ -43,9 +42,9 @@ def sentences_of(hall: Hall, room: OpenRoom) -> tuple[tuple[str, ...], bool]:
         kept = "nothing is sent here any more; what was said can still be read, /export keeps it"
         return (first, hint, kept), True
     if room.why_away:
-        retry_at = time.monotonic() + hall.retry_in_s()
+        retry_at = room.clock.monotonic() + hall.retry_in_s()
         outage = Outage(room.why_away, retry_at, len(room.room.unconfirmed))
-        return (outage.sentence(time.monotonic()),), False
+        return (outage.sentence(room.clock.monotonic()),), False
     return (), False
 
 
@@ -75,7 +74,7 @@ def elsewhere(hall: Hall) -> str:
 
 def person_lines(room: OpenRoom) -> list[PersonLine]:
     """Return the list of people: those present, then those who said something."""
-    typing = set(room.typists.now(time.monotonic()))
+    typing = set(room.typists.now(room.clock.monotonic()))
     people = [
         PersonLine(
             person.nick,
@@ -98,7 +97,7 @@ def typing_sentence(room: OpenRoom) -> str:
     named = {person.id: person.nick for person in room.room.members}
     names = [
         named.get(each) or room.timeline.nick(each)
-        for each in room.typists.now(time.monotonic())
+        for each in room.typists.now(room.clock.monotonic())
         if each not in room.ignored and each != room.me
     ]
     names = [name if name != NO_NICK else "somebody" for name in names]

@@ -25,6 +25,8 @@ class Standing(NamedTuple):
     lag: int
     """Messages that arrived and are not shown yet."""
     is_away: bool
+    is_stopped: bool
+    """Nothing is sent here any more."""
     is_quiet: bool
     slow_s: int
     """Seconds for which the server asked for a slower pace; 0 if it did not."""
@@ -32,7 +34,9 @@ class Standing(NamedTuple):
     def pieces(self) -> list[tuple[str, str]]:
         """Return what to show with its inks, the most important first."""
         found = []
-        if self.is_away:
+        if self.is_stopped:
+            found.append(("■ nothing is sent", "alarm"))
+        elif self.is_away:
             found.append(("○ not connected", "warning"))
         else:
             found.append((f"● {self.lock}", "done"))

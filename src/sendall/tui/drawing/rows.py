@@ -22,10 +22,10 @@ from sendall.tui.drawing.prose import flows_of
 
 COLUMNS_FROM = 64
 """Cells from which names have a column of their own."""
-NAME_CELLS = 20
+NAME_CELLS = 18
 GROUP_S = 300
 """Seconds within which a person's next message needs no name again."""
-CLOCK = "00:00 "
+CLOCK = " 00:00 "
 HANG = 3
 QUOTED_CELLS = 60
 MAX_LINES = 40
@@ -52,7 +52,7 @@ class Look(NamedTuple):
 
     @property
     def name_cells(self) -> int:
-        return min(NAME_CELLS, self.width // 4)
+        return min(NAME_CELLS, self.width // 5)
 
 
 def lines_of(row: Row, before: Row | None, look: Look, *, is_first_new: bool = False) -> list[Line]:
@@ -149,7 +149,7 @@ def _note(note: Note, look: Look) -> list[Line]:
             said = line((note.text, _REMARKS.get(note.style, "notice")))
     clock = _clock(note.time) if note.time is not None else ""
     if look.has_columns:
-        lead = line((f"{clock:<{len(CLOCK)}}", "time"), (f"{'—':>{look.name_cells}} ", "faint"), ("  ", ""))
+        lead = line((f" {clock:<{len(CLOCK) - 1}}", "time"), (f"{'—':>{look.name_cells}} ", "faint"), ("  ", ""))
         return Flow(said, lead, [(" " * width_of(lead), "")]).lines(look.width)
     lead = line((" ", ""), (clock, "time"), ("— ", "faint"))
     return Flow(said, lead, [(" " * HANG, "")]).lines(look.width)
@@ -226,7 +226,7 @@ def _in_columns(
     star = "* " if is_action else ""
     name = fitted(name, max(3, look.name_cells - len(tag) - 1 - len(star)))
     pad = " " * max(0, look.name_cells - width_of([(f"{star}{name}·{tag}", "")]))
-    first = line((f"{clock:<{len(CLOCK)}}", "time"), (pad, ""), (star, hue), (name, hue), (f"·{tag}", "tag"), (" ", ""))
+    first = line((f" {clock}", "time"), (pad, ""), (star, hue), (name, hue), (f"·{tag}", "tag"), (" ", ""))
     rest: Line = [(" " * (len(CLOCK) + look.name_cells + 1), "")]
     if is_grouped:
         first = rest

@@ -1,8 +1,6 @@
-"""A widget that draws rows: the base of all of ours. Inks become styles by the component classes of `app.tcss`."""
+"""A widget that draws rows: the base of all of ours. Inks become styles by the `InkBook`."""
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -10,14 +8,13 @@ from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from sendall.tui.drawing.ink import INKS
 from sendall.tui.drawing.line import Line
+from sendall.tui.widgets.ink_book import InkBook
 
 
 class Inked(Widget):
     """Shows the rows that `lines_at` returns for the present width."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"ink--{name}" for name in INKS}
     ALLOW_SELECT = False
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -40,8 +37,9 @@ class Inked(Widget):
         style = self._styles_by_ink.get(ink)
         if style is None:
             style = self.rich_style
+            book = self.app.screen_stack[0].query_one(InkBook)
             for name in ink.split():
-                style += self.get_component_rich_style(f"ink--{name}", partial=True)
+                style += book.style_of(name)
             self._styles_by_ink[ink] = style
         return style
 
