@@ -12,9 +12,11 @@ from importlib import import_module
 from sendall.cli.options import Call
 from sendall.cli.writing import settle
 from sendall.client.address import is_loopback, make_link
+from sendall.client.archive import Archive
 from sendall.client.client import Client
-from sendall.client.keyring import client_folder
+from sendall.client.keyring import Keyring, client_folder
 from sendall.tui.opening import Opening
+from sendall.tui.profile import Profile
 from sendall.tui.ways_in import WaysIn
 
 LEAVE_S = 2.0
@@ -40,10 +42,12 @@ async def on_screen(
     """
     from sendall.tui.app import SendallApp
 
+    folder = call.state or client_folder()
     opening = Opening(
         client=me,
         room=call.room,
-        folder=call.state or client_folder(),
+        folder=folder,
+        archive=Archive(folder, Keyring(folder).identity()) if Profile(folder).keeps_archive else None,
         ways=ways or ways_of(me, call),
         is_tls=call.address.tls,
         asks_name=not call.is_named,

@@ -7,30 +7,26 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from functools import partial
 from typing import ClassVar
 
 from textual import on, work
-from textual.app import App, ComposeResult
+from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import Static
 
-from sendall.client.conversation import markdown
 from sendall.client.conversation.inline import mention_of
-from sendall.client.conversation.rows import Draft, Post
-from sendall.client.names import safe_lines
+from sendall.client.conversation.rows import Post
 from sendall.errors import SendallError
-from sendall.tui import alerts, emoji, showing
+from sendall.tui import alerts, emoji
 from sendall.tui.commands.table import all_commands
 from sendall.tui.completion import Choice, Choices, choices_at
-from sendall.tui.drawing.line import Line, line
-from sendall.tui.drawing.prose import flows_of
+from sendall.tui.drawing.rows import first_words
 from sendall.tui.front_desk import FrontDesk
 from sendall.tui.hall import Hall
+from sendall.tui.item_actions import do_with
 from sendall.tui.messages import (
     Entered,
+    HitChosen,
     ItemChosen,
     Looked,
     OlderWanted,
@@ -43,25 +39,17 @@ from sendall.tui.open_room import Mentioned, OpenRoom
 from sendall.tui.opening import Opening
 from sendall.tui.profile import Profile
 from sendall.tui.screens.first_name import FirstName
+from sendall.tui.screens.room import RoomScreen
+from sendall.tui.shelf import Shelf
 from sendall.tui.themes import DARK, THEMES
-from sendall.tui.widgets.banner import Banner
 from sendall.tui.widgets.composer import Composer
-from sendall.tui.widgets.heading import Heading
-from sendall.tui.widgets.ink_book import InkBook
-from sendall.tui.widgets.members_pane import MembersPane
-from sendall.tui.widgets.note import Note
-from sendall.tui.widgets.rooms_pane import RoomsPane
-from sendall.tui.widgets.status_line import StatusLine
 from sendall.tui.widgets.suggestions import Suggestions
-from sendall.tui.widgets.timeline import TimelineView
 from sendall.tui.writing import Aim, Writing
 
 FRAME_S = 1 / 30
 """Changes within it are shown together."""
 TICK_S = 0.5
 """How often countdowns and the like are looked at."""
-ROOMS_FROM, PEOPLE_FROM = 90, 112
-"""Columns of the terminal from which the panes are unfolded by themselves."""
 
 
 class SendallApp(App[None]):
@@ -95,38 +83,33 @@ class SendallApp(App[None]):
         super().__init__()
         self.opening = opening
         self.profile = Profile(opening.folder)
-        self.hall = Hall(opening.client, self.profile, opening.clock, self.note_change, self.note_mention)
+        self.hall = Hall(
+            *(opening.client, self.profile, opening.clock, Shelf(opening.archive)), self.note_change, self.note_mention
+        )
         self.registry = all_commands()
         self.desk = FrontDesk(self, self.hall, opening, self.registry)
         self.writing = Writing()
         self._is_due = False
         self._is_in_focus = True
-        self._folds: dict[str, bool] = {}  # what the person wants, whatever the width
+        self.failure: SendallError | None = None
+        """Why the application ended by itself; to be raised by whoever ran it."""
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = self.profile.theme if self.profile.theme in self.available_themes else DARK
 
-    # -- what there is ------------------------------------------------------------------------
+    def get_default_screen(self) -> Screen[None]:
+        return RoomScreen()
 
-    def compose(self) -> ComposeResult:
-        yield Banner(id="banner")
-        with Horizontal(id="middle"):
-            yield RoomsPane(id="rooms")
-            with Vertical(id="talk"):
-                yield Heading(id="heading")
-                yield TimelineView(id="timeline")
-                yield Note(id="note")
-                yield Suggestions(id="suggestions")
-                with Horizontal(id="writing"):
-                    yield Static("❯ ", id="prompt")
-                    yield Composer(id="composer")
-            yield MembersPane(id="people")
-        yield StatusLine(id="status")
-        yield InkBook()
+    @property
+    def main(self) -> RoomScreen:
+        """The room, under whatever covers it."""
+        screen = self.screen_stack[0]
+        assert isinstance(screen, RoomScreen), "made by get_default_screen"
+        return screen
+
+    # -- the beginning ------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        self.query_one(Composer).focus()
-        self._fold()
         self.set_interval(TICK_S, self.note_change)
         self._begin()
 
@@ -155,9 +138,6 @@ class SendallApp(App[None]):
             with suppress(SendallError):  # gone since, or it lets us in no more: /join says why
                 await self.hall.open(name)
 
-    failure: SendallError | None = None
-    """Why the application ended by itself; to be raised by whoever ran it."""
-
     # -- changes, once a frame ----------------------------------------------------------------
 
     def note_change(self) -> None:
@@ -172,32 +152,13 @@ class SendallApp(App[None]):
         room = self.hall.current
         if room is None or not self.is_running:
             return
-        timeline = self._main.query_one(TimelineView)
-        if timeline.is_at_end:
+        view = self.main.timeline
+        if view.is_at_end:
             room.trim()
-        self.hall.watch(is_watched=timeline.is_at_end and self._is_in_focus and self.screen is self._main)
-        timeline.show_look(room.look(max(1, timeline.size.width - 1)), room.mark.new_after, _top_line(room))
-        self._show_frame(room)
-
-    def _show_frame(self, room: OpenRoom) -> None:
-        main = self._main
-        sentences, is_alarm = showing.sentences_of(self.hall, room)
-        main.query_one(Banner).show_sentences(*sentences, is_alarm=is_alarm)
-        main.query_one(RoomsPane).show_rooms(showing.room_lines(self.hall))
-        if main.query_one(MembersPane).display:
-            main.query_one(MembersPane).show_people(showing.person_lines(room), room.room.present)
-        elsewhere = showing.elsewhere(self.hall)
-        main.query_one(Heading).show_room(
-            room.name, room.timeline.topic, room.room.kind_line, elsewhere, is_private=room.is_private
-        )
-        main.query_one(StatusLine).show_standing(showing.standing_of(self.hall, room, is_tls=self.opening.is_tls))
-        rule = main.query_one("#writing")
-        rule.border_title = self.writing.title or showing.typing_sentence(room) or None
-        rule.set_class(self.writing.bound is not None, "-bound")
-
-    @property
-    def _main(self) -> Screen[object]:
-        return self.screen_stack[0]
+        self.hall.watch(is_watched=view.is_at_end and self._is_in_focus and self.screen is self.main)
+        if room.take_redraw():
+            view.forget_drawn()
+        self.main.show_frame(self.hall, room, self.writing.title, is_tls=self.opening.is_tls)
 
     # -- attention ----------------------------------------------------------------------------
 
@@ -219,29 +180,12 @@ class SendallApp(App[None]):
         self._is_in_focus = False
         self.note_change()
 
-    # -- width --------------------------------------------------------------------------------
-
-    def on_resize(self) -> None:
-        self._fold()
-        self.note_change()
-
-    def action_fold(self, pane: str) -> None:
-        """Show or fold a pane, whatever the width."""
-        self._folds[pane] = bool(self._main.query_one(f"#{pane}").display)
-        self._fold()
-        self.note_change()
-
-    def _fold(self) -> None:
-        width = self.size.width
-        for pane, least in (("rooms", ROOMS_FROM), ("people", PEOPLE_FROM)):
-            self._main.query_one(f"#{pane}").display = not self._folds.get(pane, width < least)
-
     # -- what the person does -----------------------------------------------------------------
 
     @on(Entered)
     async def _entered(self, message: Entered) -> None:
-        composer = self._main.query_one(Composer)
-        self._main.query_one(Note).show_lines([])
+        composer = self.main.composer
+        self.main.note.show_lines([])
         try:
             await self.writing.enter(self.desk, self.registry, message.text)
         except SendallError as error:
@@ -250,7 +194,7 @@ class SendallApp(App[None]):
         if composer.text == message.text:
             composer.past.add(message.text)
             composer.fill("")
-        self._main.query_one(TimelineView).go_to_end()
+        self.main.timeline.go_to_end()
         self.note_change()
 
     @on(Typing)
@@ -263,17 +207,17 @@ class SendallApp(App[None]):
         if self.hall.current is not None:
             choices = choices_at(message.before, self.registry, self.desk, is_asked=message.is_asked)
             at = 0 if message.is_asked and choices.choices else -1
-            composer = self._main.query_one(Composer)
+            composer = self.main.composer
             if composer.is_offering or choices.choices:
                 composer.offer(choices, at=at)
 
     @on(Composer.Offered)
     def _offered(self, message: Composer.Offered) -> None:
-        self._main.query_one(Suggestions).show_choices(message.choices, message.at)
+        self.main.query_one(Suggestions).show_choices(message.choices, message.at)
 
     @on(Suggestions.Clicked)
     def _suggestion_clicked(self, message: Suggestions.Clicked) -> None:
-        self._main.query_one(Composer).take(message.at)
+        self.main.composer.take(message.at)
 
     @on(RoomChosen)
     def _room_chosen(self, message: RoomChosen) -> None:
@@ -283,7 +227,7 @@ class SendallApp(App[None]):
 
     @on(PersonChosen)
     def _person_chosen(self, message: PersonChosen) -> None:
-        composer = self._main.query_one(Composer)
+        composer = self.main.composer
         composer.add_word(mention_of(message.name))
         composer.focus()
 
@@ -298,40 +242,31 @@ class SendallApp(App[None]):
 
     @on(PickingEnded)
     def _picking_ended(self) -> None:
-        self._main.query_one(Composer).focus()
+        self.main.composer.focus()
 
     @on(ItemChosen)
     def _item_chosen(self, message: ItemChosen) -> None:
         try:
-            self._do_with_item(message)
+            do_with(self.desk, self.writing, message.what, message.row, self._bind)
         except SendallError as error:
             self.desk.complain(str(error), error.hint)
         self.note_change()
 
-    def _do_with_item(self, message: ItemChosen) -> None:
-        room = self.desk.room
-        match message.what, message.row:
-            case ("reply" | "edit" | "react") as what, Post() as post:
-                self._bind(Aim(what), post)
-            case "delete", Post() as post:
-                self.writing.delete(self.desk, post)
-            case "copy", Post() | Draft() as row:
-                self.copy_to_clipboard("\n".join(safe_lines(row.text)))
-                self.desk.answer("copied, if your terminal lets programs do that")
-            case "open", Post() as post:
-                self.desk.open_lines(f"{post.nick}·{room.timeline.tag(post.sender)}", partial(opened, post, room))
-            case "retry", Draft() as draft:
-                room.again(draft)
-                self._main.query_one(Composer).focus()
-            case "drop", Draft() as draft:
-                room.drop(draft)
-                self._main.query_one(Composer).focus()
-            case what, _:
-                self.desk.complain(f"there is nothing to {what} here", "r answers, + reacts, c copies")
+    @on(HitChosen)
+    @work(exclusive=True, group="hit")
+    async def _hit_chosen(self, message: HitChosen) -> None:
+        hit = message.hit
+        self.hall.show(hit.room)
+        post = hit.room.timeline.post(hit.seq) or await hit.room.load_until(hit.seq)
+        self.show_changes()
+        if post is None:
+            self.desk.complain("the server does not keep this message any more", first_words(hit.text))
+        else:
+            self.main.timeline.go_to(post)
 
     def _bind(self, aim: Aim, post: Post) -> None:
         self.writing.bind(aim, post, self.desk.room.me)
-        composer = self._main.query_one(Composer)
+        composer = self.main.composer
         if aim is Aim.EDIT:
             composer.fill(post.text)
         composer.focus()
@@ -342,7 +277,7 @@ class SendallApp(App[None]):
     def _show_room(self, room: OpenRoom) -> None:
         self.writing.release()
         self.hall.show(room)
-        self._main.query_one(Composer).focus()
+        self.main.composer.focus()
         self.show_changes()
 
     # -- keys ---------------------------------------------------------------------------------
@@ -352,6 +287,10 @@ class SendallApp(App[None]):
         if len(self.screen_stack) > 1 and action not in ("leave", "stop"):
             return action in ("quit", "copy_text") or None if action != "help" else False
         return True
+
+    def action_fold(self, pane: str) -> None:
+        self.main.toggle(pane)
+        self.note_change()
 
     def action_help(self) -> None:
         self.desk.open_help()
@@ -365,7 +304,7 @@ class SendallApp(App[None]):
 
     def action_stop(self) -> None:
         """Copy what is marked; else clear the line; else leave."""
-        composer = self._main.query_one(Composer)
+        composer = self.main.composer
         if composer.selected_text:
             self.copy_to_clipboard(composer.selected_text)
         elif composer.text and len(self.screen_stack) == 1:
@@ -377,23 +316,23 @@ class SendallApp(App[None]):
 
     def action_leave_if_empty(self) -> None:
         """Leave at Ctrl+D where nothing is written; else delete the letter under the cursor."""
-        composer = self._main.query_one(Composer)
+        composer = self.main.composer
         if composer.text:
             composer.action_delete_right()
         else:
             self.desk.leave()
 
     def action_scroll_pages(self, by: int) -> None:
-        self._main.query_one(TimelineView).scroll_pages(by)
+        self.main.timeline.scroll_pages(by)
 
     def action_scroll_note(self, by: int) -> None:
-        self._main.query_one(Note).scroll_lines(by)
+        self.main.note.scroll_lines(by)
 
     def action_scroll_to_start(self) -> None:
-        self._main.query_one(TimelineView).go_to_start()
+        self.main.timeline.go_to_start()
 
     def action_scroll_to_end(self) -> None:
-        self._main.query_one(TimelineView).go_to_end()
+        self.main.timeline.go_to_end()
 
     def action_step_room(self, by: int) -> None:
         self.hall.step(by)
@@ -406,32 +345,19 @@ class SendallApp(App[None]):
 
     def action_pick(self) -> None:
         """Choose the last message."""
-        self._main.query_one(TimelineView).action_pick(-1)
+        self.main.timeline.action_pick(-1)
 
     def action_put_away(self) -> None:
         """Put away, at Escape, the first of: what is being answered or edited, an answer, the way back to the end."""
-        note = self._main.query_one(Note)
+        note = self.main.note
         if self.writing.release():
-            self._main.query_one(Composer).fill("")
+            self.main.composer.fill("")
         elif note.is_shown:
             note.show_lines([])
         else:
-            self._main.query_one(TimelineView).go_to_end()
-        self._main.query_one(Composer).focus()
+            self.main.timeline.go_to_end()
+        self.main.composer.focus()
         self.note_change()
 
     async def on_unmount(self) -> None:
         await self.hall.close()
-
-
-def opened(post: Post, room: OpenRoom, width: int) -> list[Line]:
-    """Return a whole message in `width` cells."""
-    flows = flows_of(markdown.parse(post.text), room.look(width).is_mine)
-    when = line((f"{post.time.astimezone():%A %d %B %Y, %H:%M:%S} · message {post.seq}", "faint"))
-    return [when, [], *(each for flow in flows for each in flow.lines(width))]
-
-
-def _top_line(room: OpenRoom) -> str:
-    if room.is_loading:
-        return "older messages are on their way …"
-    return "this is where the room begins, or what the server keeps of it" if room.has_all else ""

@@ -10,8 +10,10 @@ from textual.app import App
 from sendall.errors import UsageError
 from sendall.tui.commands.registry import Registry
 from sendall.tui.drawing.line import Line, line
+from sendall.tui.finding import Hit
 from sendall.tui.hall import Hall
 from sendall.tui.help_text import help_lines
+from sendall.tui.messages import HitChosen
 from sendall.tui.open_room import OpenRoom
 from sendall.tui.opening import Opening
 from sendall.tui.screens.search import Search
@@ -69,7 +71,11 @@ class FrontDesk:
         self._app.push_screen(Sheet("how others come in", partial(lines_of, self.ways_in())))
 
     def open_search(self, words: str) -> None:
-        self._app.push_screen(Search(self.room, words))
+        self._app.push_screen(Search(self.hall, words), self._go_to)
+
+    def _go_to(self, hit: Hit | None) -> None:
+        if hit is not None:
+            self._app.post_message(HitChosen(hit))
 
     def open_lines(self, title: str, draw: Callable[[int], list[Line]]) -> None:
         """Show something in full."""
@@ -95,6 +101,11 @@ class FrontDesk:
         self.hall.profile.theme = name
         self.hall.profile.save()
         return name
+
+    def copy(self, text: str) -> None:
+        """Put a text into the clipboard, where the terminal lets programs do that (OSC 52)."""
+        self._app.copy_to_clipboard(text)
+        self.answer("copied, if your terminal lets programs do that")
 
     def leave(self) -> None:
         sentence = self._why_stay()

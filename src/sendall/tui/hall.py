@@ -13,6 +13,7 @@ from sendall.protocol.base64url import from_base64, to_base64
 from sendall.tui.clock import Clock
 from sendall.tui.open_room import Mentioned, OpenRoom
 from sendall.tui.profile import Profile
+from sendall.tui.shelf import Shelf
 
 
 class Caller(Protocol):
@@ -43,12 +44,14 @@ class Hall:
         client: Caller,
         profile: Profile,
         clock: Clock,
+        shelf: Shelf,
         changed: Callable[[], None],
         mentioned: Callable[[Mentioned], None],
     ) -> None:
         self.client = client
         self.profile = profile
         self.clock = clock
+        self.shelf = shelf
         self.rooms: list[OpenRoom] = []
         self._current = 0
         self._changed = changed
@@ -84,6 +87,7 @@ class Hall:
             self.profile.seen(self.server, name),
             lambda: self.client.nick,
             self.clock,
+            self.shelf,
             self._changed,
             self._mentioned,
         )
@@ -172,6 +176,7 @@ class Hall:
         self.profile.save()
         for room in list(self._following):
             await self._end(room)
+        await self.shelf.close()
 
     async def _end(self, room: OpenRoom) -> None:
         task = self._following.pop(room)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.message import Message as TextualMessage
 
 from sendall.client.conversation.rows import Row
+from sendall.tui.finding import Hit
 
 
 class Entered(TextualMessage):
@@ -61,3 +62,11 @@ class ItemChosen(TextualMessage):
 
 class PickingEnded(TextualMessage):
     """The person is done with choosing a message: typing goes on."""
+
+
+class HitChosen(TextualMessage):
+    """The person wants to see a message that was found."""
+
+    def __init__(self, hit: Hit) -> None:
+        super().__init__()
+        self.hit = hit

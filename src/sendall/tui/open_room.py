@@ -11,16 +11,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sendall.client.conversation.hints import Readers, Typists
-from sendall.client.conversation.kinds import Delete, Edit, Reaction, Text, Topic
-from sendall.client.conversation.rows import Draft, Post, State
+from sendall.client.conversation.rows import Draft, Post
 from sendall.client.conversation.timeline import (
     Aside,
-    Confirmed,
-    Dropped,
-    Failed,
     Timeline,
-    Waiting,
-    Written,
 )
 from sendall.client.events import (
     Alarm,
@@ -33,7 +27,6 @@ from sendall.client.events import (
     InDoubt,
     Lost,
     Message,
-    Pending,
     Presence,
     SeenUpTo,
     ServerLost,
@@ -47,11 +40,15 @@ from sendall.errors import SecurityAlarm, SendallError
 from sendall.tui.clock import Clock
 from sendall.tui.drawing.rows import Look, mentions_me
 from sendall.tui.marks import ReadMark
+from sendall.tui.outgoing import Outgoing
+from sendall.tui.shelf import Shelf
 
 KEPT = 6_000
 """Rows that stay in memory while the end is in sight: beyond it the older half is dropped, and loads as one scrolls."""
 PAGE = 150
 """Entries that are loaded at once when one scrolls up."""
+MAX_PAGES = 500
+"""Pages that are loaded at most on the way to a message that was found."""
 BREATH = 64
 """Events between two pauses in which keys are heard."""
 CROWD = 20
@@ -83,6 +80,7 @@ class OpenRoom:
         seen: int,
         nick: Callable[[], str],
         clock: Clock,
+        shelf: Shelf,
         changed: Callable[[], None],
         mentioned: Callable[[Mentioned], None],
     ) -> None:
@@ -100,23 +98,19 @@ class OpenRoom:
         self.why_away = ""
         """Why the connection ended, as long as there is none."""
         self.slow_until = 0.0
-        self.latency_ms: int | None = None
-        """How long the last message took to be durable and back."""
         self.is_loading = False
         self.has_all = False
         """Whether the timeline begins where the log does, or what the server keeps of it."""
         self._nick = nick
         self.clock = clock
+        self._shelf = shelf
         self._heard = 0
+        self._needs_redraw = False
         self._loaded_from: int | None = None
         self._changed = changed
         self._mentioned = mentioned
         self._asides = 0
-        self._numbers: dict[int, Pending] = {}  # of drafts and changes that did not come back
-        self._last_number = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        for pending in room.unconfirmed:
-            self._await(pending)
+        self.outgoing = Outgoing(room, self.timeline, clock, self.tell, changed)
 
     # -- what it is ---------------------------------------------------------------------------
 
@@ -165,7 +159,7 @@ class OpenRoom:
             case Message():
                 self._said(event)
             case Change(seq=seq, sender=sender):
-                self.timeline.apply(event)
+                self._apply(event)
                 if sender == self.me:
                     self.mark.came(seq, is_mine=True, is_mention=False)
             case Typing(id, _, is_over):
@@ -183,17 +177,26 @@ class OpenRoom:
             case Presence() | Lost() | Back() | ServerLost() | SlowDown() | Alarm():
                 self._note_state(event)
             case Held() | GivenUp() | InDoubt():
-                self._note_outbox(event)
+                self.outgoing.note(event)
             case _:
-                self.timeline.apply(event)
+                self._apply(event)
         if isinstance(event, Message | Change):
             self._heard = max(self._heard, event.seq)
+        self._shelf.note(self.room.id, (event,))
         self._changed()
+
+    def take_redraw(self) -> bool:
+        """Return, once, whether every row is to be drawn anew: somebody's tag became longer."""
+        needs, self._needs_redraw = self._needs_redraw, False
+        return needs
+
+    def _apply(self, event: Event) -> None:
+        self._needs_redraw = self.timeline.apply(event).is_all or self._needs_redraw
 
     def _said(self, message: Message) -> None:
         self.typists.stopped(message.sender)
         self.readers.saw(message.sender, message.seq)
-        self.timeline.apply(message)
+        self._apply(message)
         is_me = message.sender == self.me
         post = self.timeline.post(message.seq)
         if post is None or message.sender in self.ignored:
@@ -216,7 +219,7 @@ class OpenRoom:
                     self.tell("connected again", "done")
                 self.why_away = ""
             case ServerLost(count=count):
-                self.timeline.apply(event)
+                self._apply(event)
                 self.tell(f"the server restarted and lost {count} entries that were seen here", "warning")
             case SlowDown(retry_s):
                 self.slow_until = self.clock.monotonic() + retry_s
@@ -225,21 +228,6 @@ class OpenRoom:
                 self.tell(f"ALARM: {alarm}", "alarm")
             case Presence():
                 pass
-
-    def _note_outbox(self, event: Held | GivenUp | InDoubt) -> None:
-        match event:
-            case Held(pendings):
-                since = min(pending.written for pending in pendings).astimezone()
-                lines = f"{len(pendings)} lines" if len(pendings) > 1 else "1 line"
-                self.tell(
-                    f"{lines} written {since:%Y-%m-%d %H:%M} and never confirmed, beginning "
-                    f'"{safe_text(pendings[0].text)[:40]}": /send-held sends, /discard-held drops',
-                    "warning",
-                )
-            case GivenUp(pending, code) if self._number_of(pending) is None:
-                self.tell(f'not accepted ({code.value}): "{safe_text(pending.text)[:40]}"', "warning")
-            case _:
-                pass  # the one who waits for the receipt of a draft says it
 
     def _tell_presence(self, nick: str, id_pk: bytes, did: str) -> None:
         if self.room.present <= CROWD and id_pk not in self.ignored:
@@ -253,91 +241,10 @@ class OpenRoom:
         self.timeline.apply(aside)
         self._changed()
 
-    # -- saying -------------------------------------------------------------------------------
-
-    def say(self, text: str, *, reply_to: int | None = None, is_action: bool = False) -> None:
-        """Put a message into the outbox and show it as a draft.
-
-        Raises:
-            ValueError: too long, or nothing that UTF-8 can hold.
-            SendallError: the room cannot be used any more, or the outbox cannot be written.
-        """
-        self._await(self.room.post_nowait(text, reply_to=reply_to, is_action=is_action))
-        self.mark.new_after = None
-        self._changed()
-
-    def change(self, what: Edit | Delete | Reaction | Topic) -> None:
-        """Put an edit, a deletion, a reaction or a topic into the outbox. Raises as `say`."""
-        self._await(self.room.put_nowait(what))
-        self._changed()
-
-    def again(self, draft: Draft) -> None:
-        """Send a failed message again. Raises as `say`."""
-        self.timeline.apply(Dropped(draft.number))
-        self.say(draft.text, reply_to=draft.re, is_action=draft.is_action)
-
-    def drop(self, draft: Draft) -> None:
-        """Show a failed message no more."""
-        if draft.state is State.FAILED:
-            self.timeline.apply(Dropped(draft.number))
-            self._changed()
-
-    async def send_held(self) -> int:
-        """Send what is held; return how many."""
-        held = self.room.held
-        await self.room.send_held()
-        for pending in held:
-            number = self._number_of(pending)
-            if number is None:
-                self._await(pending)
-            else:
-                self.timeline.apply(Waiting(number))
-        self._changed()
-        return len(held)
-
-    async def discard_held(self) -> int:
-        """Forget what is held; return how many."""
-        held = self.room.held
-        await self.room.discard_held()
-        for pending in held:
-            if (number := self._number_of(pending)) is not None:
-                self.timeline.apply(Dropped(number))
-        self._changed()
-        return len(held)
-
     def typed(self) -> None:
         """The person is writing: the others may know."""
         if self.why_ended is None and not self.why_away:
             self.room.typing()
-
-    def _await(self, pending: Pending) -> None:
-        number = self._last_number = self._last_number + 1
-        self._numbers[number] = pending
-        what = pending.what
-        if isinstance(what, Text):
-            self.timeline.apply(Written(number, pending.written, what.text, what.re, what.is_action))
-        task = asyncio.create_task(self._settle(number, pending))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _settle(self, number: int, pending: Pending) -> None:
-        began = self.clock.monotonic()
-        try:
-            receipt = await pending.receipt
-        except SendallError as error:
-            if isinstance(pending.what, Text):
-                self.timeline.apply(Failed(number, str(error)))
-            else:
-                self.tell(f"your change was not taken: {error}", "warning")
-        else:
-            if not self.why_away:
-                self.latency_ms = round((self.clock.monotonic() - began) * 1000)
-            self.timeline.apply(Confirmed(number, receipt.seq))
-            del self._numbers[number]
-        self._changed()
-
-    def _number_of(self, pending: Pending) -> int | None:
-        return next((number for number, each in self._numbers.items() if each is pending), None)
 
     # -- history ------------------------------------------------------------------------------
 
@@ -354,6 +261,7 @@ class OpenRoom:
                 self.has_all = True
             else:
                 self.timeline.take(past.told)
+                self._shelf.note(self.room.id, past.told)
                 self._loaded_from = past.first
         except SendallError as error:
             self.tell(f"older messages cannot be shown: {error}", "warning")
@@ -361,6 +269,15 @@ class OpenRoom:
         finally:
             self.is_loading = False
             self._changed()
+
+    async def load_until(self, seq: int) -> Post | None:
+        """Load older pages until the message at `seq` is there, and return it; None if it cannot be had."""
+        for _ in range(MAX_PAGES):
+            loaded_from = self._loaded_from or self.timeline.first_seq
+            if loaded_from <= seq or self.has_all or self.why_ended is not None:
+                break
+            await self.load_older()
+        return self.timeline.post(seq)
 
     def trim(self) -> None:
         """Drop the older half of a timeline that grew long; to be called while its end is in sight."""
@@ -371,16 +288,6 @@ class OpenRoom:
             self.timeline.trim(row.seq)
             self._loaded_from, self.has_all = row.seq, False
 
-    def last_own(self) -> Post | None:
-        """Return the last message that this person said and can still change."""
-        for index in range(len(self.timeline) - 1, max(-1, len(self.timeline) - 500), -1):
-            row = self.timeline[index]
-            if isinstance(row, Post) and row.sender == self.me and not row.is_deleted:
-                return row
-        return None
-
     async def close(self) -> None:
-        """Follow no more, and wait for nothing."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Wait for nothing any more."""
+        await self.outgoing.close()

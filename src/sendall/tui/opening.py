@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sendall.client.archive import Archive
 from sendall.tui.clock import Clock
 from sendall.tui.hall import Caller
 from sendall.tui.ways_in import WaysIn
@@ -22,6 +23,8 @@ class Opening:
     """The client's folder, for what the person sets."""
     ways: WaysIn
     is_tls: bool
+    archive: Archive | None = None
+    """Where what is read is kept for searching; None: nowhere."""
     asks_name: bool = False
     """Nobody gave a name: ask, unless one was chosen at an earlier start."""
     shows_card: bool = False

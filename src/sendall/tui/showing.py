@@ -21,7 +21,7 @@ def standing_of(hall: Hall, room: OpenRoom, *, is_tls: bool) -> Standing:
         server=hall.server,
         lock="sealed + TLS" if is_tls else "sealed",
         kind=room.room.kind_line.partition(" ")[0],
-        latency_ms=room.latency_ms,
+        latency_ms=room.outgoing.latency_ms,
         unconfirmed=len(room.room.unconfirmed),
         held=len(room.room.held),
         lag=room.lag,
@@ -108,3 +108,10 @@ def typing_sentence(room: OpenRoom) -> str:
     return (
         f"{' and '.join(names) if len(names) < 3 else ', '.join(names)} {'is' if len(names) == 1 else 'are'} writing …"
     )
+
+
+def top_line(room: OpenRoom) -> str:
+    """Return what stands above the first row of the timeline."""
+    if room.is_loading:
+        return "older messages are on their way …"
+    return "this is where the room begins, or what the server keeps of it" if room.has_all else ""

@@ -88,7 +88,7 @@ class Writing:
             return
         self._asked_to_delete = None
         desk.answer()
-        desk.room.change(Delete(post.seq))
+        desk.room.outgoing.change(Delete(post.seq))
 
     async def enter(self, desk: Desk, registry: Registry, text: str) -> None:
         """Do what the text is for.
@@ -110,13 +110,14 @@ class Writing:
     def _say(self, desk: Desk, text: str) -> None:
         match self.bound:
             case Bound(Aim.EDIT, post):
-                desk.room.change(Edit(post.seq, text))
+                desk.room.outgoing.change(Edit(post.seq, text))
             case Bound(Aim.REACT, post):
                 self._react(desk, post, text)
             case Bound(Aim.REPLY, post):
-                desk.room.say(text, reply_to=post.seq)
+                desk.room.outgoing.say(text, reply_to=post.seq)
             case _:
-                desk.room.say(text)
+                desk.room.outgoing.say(text)
+        desk.room.mark.new_after = None
         self.bound = None
 
     def _react(self, desk: Desk, post: Post, text: str) -> None:
@@ -125,4 +126,4 @@ class Writing:
             raise UsageError(f"{text.strip()[:20]!r} is no emoji", hint=":tada: or 🎉, Tab completes names")
         room = desk.room
         given = [each.emoji for each in room.timeline.reactions(post) if room.me in each.senders]
-        room.change(Reaction(post.seq, sign, is_off=sign in given))
+        room.outgoing.change(Reaction(post.seq, sign, is_off=sign in given))

@@ -32,6 +32,30 @@ def _exported(room: OpenRoom, name: str) -> tuple[Path, int]:
         raise UsageError(f"{path} cannot be written: {error.strerror}", hint="/export FILE") from error
 
 
+async def _archive(desk: Desk, word: str) -> None:
+    profile = desk.hall.profile
+    if word not in ("", "on", "off"):
+        raise UsageError(f"/archive takes on or off, not {word!r}", hint="/archive alone says which it is")
+    if word == "on" and not profile.keeps_archive:
+        profile.keeps_archive = True
+        profile.save()
+        desk.answer("from the next start on, what is read is kept on this device, sealed, for /search")
+    elif word == "off" and profile.keeps_archive:
+        profile.keeps_archive = False
+        profile.save()
+        await desk.hall.shelf.erase()
+        desk.answer(
+            "nothing is kept for searching any more, and what was kept is deleted; /search finds what is loaded"
+        )
+    else:
+        state = "on: what is read is kept on this device, sealed" if profile.keeps_archive else "off"
+        desk.answer(f"the archive is {state}")
+
+
+def _on_off(_desk: Desk) -> Iterable[str]:
+    return ("on", "off")
+
+
 async def _theme(desk: Desk, name: str) -> None:
     desk.answer(f"theme: {desk.set_theme(name)}")
 
@@ -62,6 +86,7 @@ def add_to(registry: Registry) -> None:
 
     registry.add(Command("help", "[COMMAND]", "keys and commands, or what one of them does", _help, _names))
     registry.add(Command("search", "[WORDS]", "find what was said, as far as this device has it", _search))
+    registry.add(Command("archive", "[on|off]", "keep what is read for searching, or delete it", _archive, _on_off))
     registry.add(Command("export", "[FILE]", "write what is loaded of this room into a text file", _export))
     registry.add(Command("theme", "[NAME]", "dark, light, or another theme", _theme, _themes))
     registry.add(Command("quit", "", "leave; so do `exit` and Ctrl+D", _quit), "exit", "bye", "q")

@@ -38,7 +38,7 @@ async def _topic(desk: Desk, text: str) -> None:
         desk.answer(f"topic: {topic}" if topic else "nobody said what this room is about: /topic TEXT does")
         return
     try:
-        desk.room.change(Topic("" if text == "-" else text))
+        desk.room.outgoing.change(Topic("" if text == "-" else text))
     except ValueError as error:
         raise UsageError(str(error), hint="shorten it") from error
 

@@ -18,7 +18,7 @@ async def _nick(desk: Desk, name: str) -> None:
 
 async def _me(desk: Desk, what: str) -> None:
     try:
-        desk.room.say(what, is_action=True)
+        desk.room.outgoing.say(what, is_action=True)
     except ValueError as error:
         raise UsageError(str(error), hint="shorten it") from error
 
@@ -65,12 +65,12 @@ async def _quiet(desk: Desk, _: str) -> None:
 
 
 async def _send_held(desk: Desk, _: str) -> None:
-    count = await desk.room.send_held()
+    count = await desk.room.outgoing.send_held()
     desk.answer(f"{count} held, now on the way" if count else "nothing is held")
 
 
 async def _discard_held(desk: Desk, _: str) -> None:
-    count = await desk.room.discard_held()
+    count = await desk.room.outgoing.discard_held()
     desk.answer(f"{count} dropped" if count else "nothing is held")
 
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events, on
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from sendall.client.conversation.rows import Post
+from sendall.errors import SendallError
 from sendall.tui.drawing.ink import hue_of
-from sendall.tui.drawing.line import line
+from sendall.tui.drawing.line import Line, line
 from sendall.tui.drawing.rows import first_words
-from sendall.tui.finding import found_in
-from sendall.tui.open_room import OpenRoom
+from sendall.tui.finding import Hit, hits
+from sendall.tui.hall import Hall
 from sendall.tui.widgets.found import Found
 
 
-class Search(ModalScreen[Post | None]):
-    """Finds messages of one room; gives the one to go to, or None."""
+class Search(ModalScreen[Hit | None]):
+    """Finds messages in the open rooms; gives the one to go to, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "put_away", "close"),
@@ -31,14 +31,14 @@ class Search(ModalScreen[Post | None]):
         Binding("pagedown", "step(10)", show=False),
     ]
 
-    def __init__(self, room: OpenRoom, words: str) -> None:
+    def __init__(self, hall: Hall, words: str) -> None:
         super().__init__()
-        self._room = room
+        self._hall = hall
         self._words = words
 
     def compose(self) -> ComposeResult:
         with Vertical(id="search-box") as box:
-            box.border_title = f"search in {self._room.name}"
+            box.border_title = "search"
             box.border_subtitle = "↑↓ choose · Enter goes there · Esc closes"
             yield Input(self._words, placeholder="words, or from:name", id="words", select_on_focus=False)
             yield Found(id="found")
@@ -52,29 +52,25 @@ class Search(ModalScreen[Post | None]):
     def _changed(self, event: Input.Changed) -> None:
         self._search(event.value)
 
-    def _search(self, words: str) -> None:
-        posts = found_in(self._room.timeline, words, self._room.ignored)
-        timeline = self._room.timeline
-        self.query_one(Found).show_posts(
-            [
-                (
-                    post,
-                    line(
-                        (f"{post.time.astimezone():%d %b %H:%M} ", "time"),
-                        (post.nick, hue_of(post.sender)),
-                        (f"·{timeline.tag(post.sender)}  ", "tag"),
-                        (first_words(post.text), ""),
-                    ),
-                )
-                for post in posts
-            ]
-        )
-        count = f"{len(posts)} found" if words.strip() else f"{len(timeline)} lines are loaded"
-        self.query_one("#remark", Static).update(count)
+    @work(exclusive=True)
+    async def _search(self, words: str) -> None:
+        remark = self.query_one("#remark", Static)
+        try:
+            found = await hits(self._hall, words)
+        except SendallError as error:
+            remark.update(str(error))
+            return
+        self.query_one(Found).show_hits([(hit, _line(hit, has_room=len(self._hall.rooms) > 1)) for hit in found])
+        kept = "what this device has kept" if self._hall.shelf.is_on else "what is loaded: the archive is off"
+        remark.update(f"{len(found)} found in {kept}" if words.strip() else f"searches {kept}")
 
     @on(Input.Submitted)
     def _go(self) -> None:
         self.dismiss(self.query_one(Found).chosen)
+
+    @on(Found.Clicked)
+    def _clicked(self) -> None:
+        self._go()
 
     def action_step(self, by: int) -> None:
         self.query_one(Found).step(by)
@@ -85,3 +81,13 @@ class Search(ModalScreen[Post | None]):
     def on_click(self, event: events.Click) -> None:
         if event.widget is self:
             self.dismiss(None)
+
+
+def _line(hit: Hit, *, has_room: bool) -> Line:
+    return line(
+        (f"{hit.time.astimezone():%d %b %H:%M} ", "time"),
+        (f"{hit.room.name} " if has_room else "", "key"),
+        (hit.nick, hue_of(hit.sender)),
+        (f"·{hit.room.timeline.tag(hit.sender)}  ", "tag"),
+        (first_words(hit.text), ""),
+    )

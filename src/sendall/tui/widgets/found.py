@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from textual import events
+from textual.message import Message
 
-from sendall.client.conversation.rows import Post
 from sendall.tui.drawing.line import Line, cropped, line
+from sendall.tui.finding import Hit
 from sendall.tui.widgets.inked import Inked
 
 
 class Found(Inked):
     """Messages to choose from."""
 
+    class Clicked(Message):
+        """The one that is chosen now was clicked."""
+
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._found: list[tuple[Post, Line]] = []
+        self._found: list[tuple[Hit, Line]] = []
         self._at = 0
 
     @property
-    def chosen(self) -> Post | None:
+    def chosen(self) -> Hit | None:
         return self._found[self._at][0] if self._found else None
 
-    def show_posts(self, found: list[tuple[Post, Line]]) -> None:
+    def show_hits(self, found: list[tuple[Hit, Line]]) -> None:
         """Show these; the first is chosen."""
         self._found, self._at = found, 0
         self.redraw()
@@ -50,6 +54,7 @@ class Found(Inked):
         if at < len(self._found):
             self._at = at
             self.redraw()
+            self.post_message(self.Clicked())
 
     def on_mouse_scroll_down(self) -> None:
         self.step(3)
