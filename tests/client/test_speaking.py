@@ -80,7 +80,7 @@ async def test_everything_that_can_be_said_reaches_the_others(place: Place) -> N
             Delete(first.seq),
             Topic("plans"),
         ]
-        assert [change.nick for change in changes] == ["ada", "bob", "bob", "ada", "?"]
+        assert [change.nick for change in changes] == ["ada", "bob", "bob", "ada", "ada"]
         assert [change.mine for change in changes] == [False, True, True, False, False]
         assert changes[-1].seq == receipt.seq
 
@@ -126,6 +126,25 @@ async def test_typing_seen_and_names_reach_those_present(place: Place) -> None:
         await other.send("hi")
         [message] = await told(lobby, ev.Message, 1)
         assert message.nick == "robert"
+
+
+async def test_hints_of_the_time_away_are_not_said_afterwards(place: Place) -> None:
+    """Typing while the connection is lost is nobody's news when it is back; what is written then goes out."""
+    async with place.client("ada") as ada, place.client("bob") as bob:
+        lobby, other = await ada.join(), await bob.join()
+        other.follower.rid, rid = None, other.follower.rid
+        other.typing()
+        other.follower.rid = rid
+        other.lost()
+        other.seen(3)
+        await other.send("hi")
+        heard: list[ev.Event] = []
+        async for event in lobby.events():
+            heard.append(event)
+            if isinstance(event, ev.Message):
+                break
+        assert [event for event in heard if isinstance(event, ev.Typing)] == []
+        assert [event.seq for event in heard if isinstance(event, ev.SeenUpTo)] == [3]
 
 
 async def test_what_waits_says_what_it_is(place: Place) -> None:
@@ -243,3 +262,13 @@ def test_how_far_one_has_read_is_said_at_most_once_a_second(pace: HintPace, cloc
     pace.stop()
     clock.turn(SEEN_EVERY_S)
     assert sent[2:] == [Seen(10)]
+
+
+def test_after_a_lost_connection_everything_is_said_again(pace: HintPace, clock: Clock, sent: list[Hint]) -> None:
+    """Whoever is there now has not heard it."""
+    pace.typing(is_over=False)
+    pace.seen(5)
+    pace.begin_again()
+    clock.turn(SEEN_EVERY_S)
+    pace.typing(is_over=False)
+    assert sent == [Typing(), Seen(5), Seen(5), Typing()]

@@ -45,6 +45,7 @@ MESSAGES: list[tuple[str, str | bytes]] = [
     ("a topic taken away", '{"t":"topic","x":""}'),
     ("a topic becomes one safe line", '{"t":"topic","x":" a\\nb\\u001b[2J\\u202e "}'),
     ("a topic is cut at 200 code points", '{"t":"topic","x":"' + "🦊" * 201 + '"}'),
+    ("a topic of a room to knock at", '{"t":"topic","x":"plans","knock":true}'),
     ("a topic without text", '{"t":"topic"}'),
     ("a file, which is reserved", '{"t":"file","x":"?"}'),
     ("an unknown kind", '{"t":"poll","q":["a","b"]}'),

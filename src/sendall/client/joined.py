@@ -114,8 +114,9 @@ class Room(Speaker):
         return pending
 
     def _hint(self, hint: Hint) -> None:
-        self.follower.signals.post(content_of(hint))
-        self._carrier.wake()
+        if self.follower.rid is not None:  # what was so while away is not so any more when it is back
+            self.follower.signals.post(content_of(hint))
+            self._carrier.wake()
 
     def rename(self, card: Card) -> None:
         """Go by another name or colour in this room from now on."""
@@ -313,6 +314,7 @@ class Room(Speaker):
 
     def lost(self) -> None:
         """The connection ended: a page under way never comes."""
+        self._pace.begin_again()
         if self._page is not None and not self._page.done():
             self._page.set_result(None)
 

@@ -270,6 +270,8 @@ class RoomFollower:
                     self.events.append(ev.SeenUpTo(sender, nick, seq))
                 case None:
                     self.events.append(ev.Signal(sender, nick, signal.content))
+                case never:
+                    assert_never(never)
 
     def present(self, frame: f.Present, now: float) -> None:
         self.events += self.people.present(frame, now)

@@ -133,6 +133,11 @@ class HintPace:
         self._seen_said = self._seen
         self._send(Seen(self._seen))
 
+    def begin_again(self) -> None:
+        """What was said may be known to nobody any more."""
+        self._typed_at = None
+        self._seen_said = 0
+
     def stop(self) -> None:
         """Nothing is sent any more. May be repeated."""
         if self._saying is not None:

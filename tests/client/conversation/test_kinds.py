@@ -39,6 +39,7 @@ SPOKEN: list[tuple[Spoken, dict[str, Any]]] = [
     (Reaction(1, "👩\u200d🔬"), {"t": "react", "re": 1, "x": "👩\u200d🔬"}),
     (Reaction(1, "👍", is_off=True), {"t": "react", "re": 1, "x": "👍", "off": True}),
     (Topic("plans"), {"t": "topic", "x": "plans"}),
+    (Topic("plans", is_knock=True), {"t": "topic", "x": "plans", "knock": True}),
 ]
 HINTS: list[tuple[Hint, dict[str, Any]]] = [
     (Typing(), {"t": "typing"}),
@@ -51,9 +52,9 @@ HINTS: list[tuple[Hint, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("kind", "content"), SPOKEN)
 def test_what_is_logged_reads_as_it_was_written(kind: Spoken, content: dict[str, Any]) -> None:
-    """The form of each kind, with the sender's name beside it but for topics."""
+    """The form of each kind, with the sender's name beside it."""
     assert content_of(kind) == content
-    named = content if isinstance(kind, Topic) else {**content, "nick": "ada"}
+    named = {**content, "nick": "ada"}
     assert content_of(kind, "ada") == named
     assert read_spoken(read_plaintext(write_content(named))) == kind
 
@@ -107,6 +108,7 @@ def test_an_unknown_kind_needs_a_newer_client(kind: str) -> None:
         {"t": "react", "re": 7, "x": "👍", "off": "yes"},
         {"t": "topic"},
         {"t": "topic", "x": None},
+        {"t": "topic", "x": "plans", "knock": "no"},
     ],
 )
 def test_a_known_kind_with_other_members_is_unreadable(content: dict[str, Any]) -> None:
@@ -176,7 +178,7 @@ def test_what_nobody_could_read_cannot_be_written(kind: Spoken | Hint) -> None:
 
 def test_the_words_of_each_kind() -> None:
     """What a list of unconfirmed lines shows."""
-    assert [words_of(kind) for kind, _ in SPOKEN] == ["hi", "", "waves", "ho", "", "👩\u200d🔬", "👍", "plans"]
+    assert [words_of(kind) for kind, _ in SPOKEN] == ["hi", "", "waves", "ho", "", "👩\u200d🔬", "👍", "plans", "plans"]
     assert words_of(Newer("poll")) == ""
 
 

@@ -71,10 +71,12 @@ class Reaction(_Kind, frozen=True, tag="react", rename={"emoji": "x", "is_off": 
     """Taken back."""
 
 
-class Topic(_Kind, frozen=True, tag="topic", rename={"text": "x"}):
+class Topic(_Kind, frozen=True, tag="topic", rename={"text": "x", "is_knock": "knock"}):
     """What the room is about, from now on; empty: nothing any more."""
 
     text: str
+    is_knock: bool = False
+    """PRIVATE rooms: its links open nothing while no member is online."""
 
 
 class Newer(msgspec.Struct, frozen=True):
@@ -133,8 +135,8 @@ def read_spoken(content: dict[str, Any]) -> Spoken:
             if not (safe := safe_emoji(emoji)):
                 raise NotOfItsKind
             return Reaction(re, safe, is_off)
-        case Topic(text):
-            return Topic(safe_topic(text))
+        case Topic(text, is_knock):
+            return Topic(safe_topic(text), is_knock)
         case _:
             return spoken
 
@@ -169,18 +171,17 @@ def content_of(kind: Spoken | Hint, nick: str | None = None) -> dict[str, Any]:
             if not (safe := safe_emoji(emoji)):
                 raise ValueError(f"{emoji!r} is no emoji")
             kind = Reaction(re, safe, is_off)
-        case Topic(text):
+        case Topic(text, is_knock):
             if len(text) > MAX_TOPIC:
                 raise ValueError(f"a topic has at most {MAX_TOPIC} characters, this one {len(text)}")
-            kind = Topic(safe_topic(text))
+            kind = Topic(safe_topic(text), is_knock)
         case _:
             pass
     for number in (getattr(kind, "re", None), getattr(kind, "seq", None)):
         if number is not None and not 0 < number < 2**53:
             raise ValueError(f"{number} is not the number of a message")
     content: dict[str, Any] = msgspec.to_builtins(kind)
-    # A topic has no name beside it: other implementations wrote that form first.
-    if nick is not None and not isinstance(kind, Topic):
+    if nick is not None:
         content["nick"] = nick
     return content
 
