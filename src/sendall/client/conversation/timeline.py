@@ -11,12 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
+from sendall.client.conversation.drafts import Confirmed as Confirmed  # whoever feeds a timeline needs these
+from sendall.client.conversation.drafts import DraftNews, Drafts
+from sendall.client.conversation.drafts import Dropped as Dropped
+from sendall.client.conversation.drafts import Failed as Failed
+from sendall.client.conversation.drafts import Waiting as Waiting
+from sendall.client.conversation.drafts import Written as Written
 from sendall.client.conversation.kinds import Topic
 from sendall.client.conversation.marks import Mark, Marks
 from sendall.client.conversation.order import Order, Placed
-from sendall.client.conversation.rows import About, Draft, Note, Post, Reactions, Row, State, key_at
+from sendall.client.conversation.rows import About, Draft, Note, Post, Reactions, Row, key_at
 from sendall.client.events import Change, Event, Message, Notice, Said, ServerLost, Unreadable
 from sendall.client.names import NO_NICK, Tags
 
@@ -37,44 +43,7 @@ class Aside(NamedTuple):
     time: datetime | None = None
 
 
-class Written(NamedTuple):
-    """A message of this program went into the outbox."""
-
-    number: int
-    """From 1, ascending as written; the program's own."""
-    written: datetime
-    text: str
-    re: int | None = None
-    is_action: bool = False
-
-
-class Confirmed(NamedTuple):
-    """The message has its place, `Receipt.seq`; 0: it was accepted, and that part of the log is pruned."""
-
-    number: int
-    seq: int
-
-
-class Failed(NamedTuple):
-    """The message was given up, or it is not known what became of it."""
-
-    number: int
-    reason: str
-
-
-class Waiting(NamedTuple):
-    """A failed message goes out again."""
-
-    number: int
-
-
-class Dropped(NamedTuple):
-    """The person does not want to see a failed message any more."""
-
-    number: int
-
-
-Item = Event | Aside | Written | Confirmed | Failed | Waiting | Dropped
+Item = Event | Aside | DraftNews
 """What a timeline takes. Events that have no place in it (presence and the like) change nothing."""
 
 
@@ -107,8 +76,7 @@ class Timeline:
         self._nicks: dict[bytes, tuple[int, str]] = {}
         self._senders: dict[bytes, bytes] = {}
         self._tags = Tags()
-        self._drafts: dict[int, Draft] = {}
-        self._awaited: dict[int, int] = {}  # seq of a confirmed draft → its number
+        self._drafts = Drafts()
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -118,12 +86,12 @@ class Timeline:
     def __getitem__(self, index: int) -> Row:
         """Raises IndexError: not from 0 to the length."""
         placed = len(self._order)
-        return self._order[index] if index < placed else list(self._drafts.values())[index - placed]
+        return self._order[index] if index < placed else self._drafts[index - placed]
 
     def index(self, row: Row) -> int:
         """Return where a row of this timeline stands."""
         if isinstance(row, Draft):
-            return len(self._order) + list(self._drafts).index(row.number)
+            return len(self._order) + self._drafts.index(row)
         return self._order.index(row.key)
 
     def index_after(self, seq: int) -> int:
@@ -152,7 +120,7 @@ class Timeline:
 
     @property
     def drafts(self) -> list[Draft]:
-        return list(self._drafts.values())
+        return list(self._drafts)
 
     def nick(self, sender: bytes) -> str:
         """Return the name that somebody used last in what is loaded; "?" if they said nothing."""
@@ -187,7 +155,9 @@ class Timeline:
                 return self._note(Note(key, after, About.ASIDE, text, time=time, style=style))
             case ServerLost(kept=kept, was_before=False):
                 return self._go_back(kept)
-            case Written() | Confirmed() | Failed() | Waiting() | Dropped():
+            case Written():
+                return Changes(added=(self._drafts.write(item),))
+            case Confirmed() | Failed() | Waiting() | Dropped():
                 return self._draft(item)
             case _:
                 return NOTHING
@@ -251,8 +221,7 @@ class Timeline:
         )
         self._marks.fold(post)
         removed = self._take_out(before)
-        number = self._awaited.pop(seq, None)
-        draft = None if number is None else self._drafts.pop(number, None)
+        draft = self._drafts.came_back(seq)
         self._place(post)
         return Changes(added=(post,), removed=removed if draft is None else (*removed, draft))
 
@@ -311,32 +280,16 @@ class Timeline:
                 changed.append(post)
         return Changes(changed=tuple(changed), removed=tuple(rows))
 
-    def _draft(self, item: Written | Confirmed | Failed | Waiting | Dropped) -> Changes:
-        if isinstance(item, Written):
-            draft = Draft(item.number, item.written, item.text, item.re, is_action=item.is_action)
-            self._drafts[item.number] = draft
-            return Changes(added=(draft,))
-        known = self._drafts.get(item.number)
-        if known is None:
+    def _draft(self, news: Confirmed | Failed | Waiting | Dropped) -> Changes:
+        draft = self._drafts.get(news.number)
+        if draft is None:
             return NOTHING
-        match item:
-            case Confirmed(number, seq):
-                if seq == 0 or self.post(seq) is not None:
-                    del self._drafts[number]
-                    return Changes(removed=(known,))
-                self._awaited[seq] = number
-                known.state = State.CONFIRMED
-            case Failed(_, reason):
-                known.state, known.reason = State.FAILED, reason
-            case Waiting():
-                known.state, known.reason = State.WAITING, ""
-            case Dropped(number):
-                del self._drafts[number]
-                return Changes(removed=(known,))
-            case never:
-                assert_never(never)
-        known.version += 1
-        return Changes(changed=(known,))
+        is_there = isinstance(news, Confirmed) and (news.seq == 0 or self.post(news.seq) is not None)
+        if is_there or isinstance(news, Dropped):
+            self._drafts.remove(draft)
+            return Changes(removed=(draft,))
+        self._drafts.change(draft, news)
+        return Changes(changed=(draft,))
 
 
 def fold(items: Iterable[Item]) -> Timeline:
