@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -20,6 +21,7 @@ from typing import Literal, Self
 from sendall.client import process
 from sendall.client.address import parse_address
 from sendall.client.beginning import Since, beginning_of
+from sendall.client.conversation.kinds import Card
 from sendall.client.entrance import Entrances, now_ms
 from sendall.client.events import Back, Lost, safe_nick
 from sendall.client.identity_file import AskPassphrase
@@ -99,8 +101,11 @@ class Client:
         self._address = parse_address(address)
         self.address = str(self._address)
         self.nick = safe_nick(nick or _account_name())
+        self._card = Card(self.nick)
         self.state: State = "connecting"
         self.rooms: dict[str, Room] = {}
+        self.retry_at = 0.0
+        """When the next attempt to connect is, by the monotonic clock; of no meaning while connected."""
         self._token = token.encode() if isinstance(token, str) else token
         self._manner = Manner(reconnects=reconnect, waits=wait)
         self._folder = state
@@ -168,6 +173,13 @@ class Client:
             self._outbox_file.close()
             if self._private is not None:
                 self._private.close()
+
+    def rename(self, nick: str, hue: int | None = None) -> None:
+        """Go by another name from now on, in all rooms; `hue` is the colour to like, 0 to 359 degrees."""
+        self._card = Card(safe_nick(nick), hue)
+        self.nick = self._card.name
+        for room in self.rooms.values():
+            room.rename(self._card)
 
     @property
     def id(self) -> bytes:
@@ -285,6 +297,8 @@ class Client:
             number += 1
             room.name = f"{name}~{number}"
         self.rooms[room.name] = room
+        if self._card.hue is not None:
+            room.rename(self._card)
         joined = self._joins[room.follower] = asyncio.get_running_loop().create_future()
         try:
             if self._runner.link is not None:
@@ -385,6 +399,7 @@ class Client:
 
     def disconnected(self, why: SendallError, delay_s: float) -> None:
         was_open = self.state == "open"
+        self.retry_at = time.monotonic() + delay_s
         self.state = "away" if self._opened.is_set() else "connecting"
         for room in self.rooms.values():
             room.lost()
