@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -20,6 +21,7 @@ from typing import Literal, Self
 from sendall.client import process
 from sendall.client.address import parse_address
 from sendall.client.beginning import Since, beginning_of
+from sendall.client.conversation.kinds import Card
 from sendall.client.entrance import Entrances, now_ms
 from sendall.client.events import Back, Lost, safe_nick
 from sendall.client.identity_file import AskPassphrase
@@ -99,8 +101,11 @@ class Client:
         self._address = parse_address(address)
         self.address = str(self._address)
         self.nick = safe_nick(nick or _account_name())
+        self._card = Card(self.nick)
         self.state: State = "connecting"
         self.rooms: dict[str, Room] = {}
+        self.retry_at = 0.0
+        """When the next attempt to connect is, by the monotonic clock; of no meaning while connected."""
         self._token = token.encode() if isinstance(token, str) else token
         self._manner = Manner(reconnects=reconnect, waits=wait)
         self._folder = state
@@ -169,6 +174,13 @@ class Client:
             if self._private is not None:
                 self._private.close()
 
+    def rename(self, nick: str, hue: int | None = None) -> None:
+        """Go by another name from now on, in all rooms; `hue` is the colour to like, 0 to 359 degrees."""
+        self._card = Card(safe_nick(nick), hue)
+        self.nick = self._card.name
+        for room in self.rooms.values():
+            room.rename(self._card)
+
     @property
     def id(self) -> bytes:
         """Who this user is: 32 bytes."""
@@ -192,7 +204,8 @@ class Client:
         """Join a room, and show it from its last `tail` entries on, or from `since` on.
 
         Without a name it is the room that this client's link leads to, else `lobby`. `since`: a seq, an age, or
-        "all" that is retained. Without `create`, an unknown room is refused. Waits for a connection if there is none right now.
+        "all" that is retained. Without `create`, an unknown room is refused. Waits for a connection if there is
+        none right now.
 
         Raises:
             UsageError: no room name, or this client is in the room already.
@@ -284,6 +297,8 @@ class Client:
             number += 1
             room.name = f"{name}~{number}"
         self.rooms[room.name] = room
+        if self._card.hue is not None:
+            room.rename(self._card)
         joined = self._joins[room.follower] = asyncio.get_running_loop().create_future()
         try:
             if self._runner.link is not None:
@@ -384,6 +399,7 @@ class Client:
 
     def disconnected(self, why: SendallError, delay_s: float) -> None:
         was_open = self.state == "open"
+        self.retry_at = time.monotonic() + delay_s
         self.state = "away" if self._opened.is_set() else "connecting"
         for room in self.rooms.values():
             room.lost()

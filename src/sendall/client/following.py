@@ -39,12 +39,12 @@ class Listener(Protocol):
         """An entry with another verdict; it only has its place in the chain."""
         ...
 
-    def heard_loss(self, count: int) -> None:
-        """The server restarted without `count` entries that were heard before."""
+    def heard_loss(self, count: int, kept: int) -> None:
+        """The server restarted without `count` entries that were heard before, all behind seq `kept`."""
         ...
 
-    def heard_old_loss(self, count: int) -> None:
-        """The server restarted, since an earlier program of this user, without `count` entries which that had seen."""
+    def heard_old_loss(self, count: int, kept: int) -> None:
+        """The same, since an earlier program of this user, which had seen them."""
         ...
 
     def heard_alarm(self, alarm: SecurityAlarm) -> None: ...
@@ -260,7 +260,7 @@ class Following:
         if cut is None:
             self._stop("history", "the server's log is not the one that was seen before, and no restart entry says why")
             return False
-        self._listener.heard_old_loss(seq - cut + 1)
+        self._listener.heard_old_loss(seq - cut + 1, cut - 1)
         return True
 
     def _check_head(self, entry: Entry, seq: int) -> None:
@@ -379,7 +379,7 @@ class Following:
         if not is_due or entry.head_hash != self._window.at(seq - 1):
             raise self._stop("history", "the server changed its history, and no restart entry of its says so")
         lost, self._lost, self._restart_due = self._lost, 0, None
-        self._listener.heard_loss(lost)
+        self._listener.heard_loss(lost, seq - 1)
 
     def _stop(self, kind: str, sentence: str) -> SecurityAlarm:
         alarm = SecurityAlarm(kind, sentence, hint=_STOPPED)

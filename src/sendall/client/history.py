@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sendall.client.events import Message, Topic, Unreadable
+from sendall.client.events import Told
 from sendall.client.reading import Reader
 from sendall.crypto.primitives import verify
 from sendall.errors import Malformed, Refused, SecurityAlarm
@@ -31,7 +31,7 @@ class PageRead(NamedTuple):
 
     q: int
     first: int
-    told: list[Message | Topic | Unreadable]
+    told: list[Told]
     refused: Refused | None = None
 
 
@@ -156,7 +156,7 @@ class History:
             h = link(h, seq, time_ms, raw)
         if h != self._values.get(page.to):
             raise SecurityAlarm("history", "the server's history does not fit what it said before")
-        told: list[Message | Topic | Unreadable] = []
+        told: list[Told] = []
         for seq, time_ms, raw in reversed(entries):
             entry = self._shown(seq, raw)
             if entry is not None:

@@ -11,11 +11,11 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 
-from sendall.client.events import Came, Event, Message, Presence, Signal, Unreadable, Went
+from sendall.client.events import Came, Event, Named, Presence, Said, SeenUpTo, Signal, Typing, Unreadable, Went
 
 LIMIT = 1024
 """Events that wait in memory."""
-_PASSING = (Came, Went, Presence, Signal)
+_PASSING = (Came, Went, Presence, Signal, Typing, SeenUpTo, Named)
 """What is worth nothing later: dropped beyond the limit."""
 
 
@@ -39,6 +39,9 @@ class Inbox:
         self._end: BaseException | None = None
         self._is_closed = False
 
+    def __len__(self) -> int:
+        return len(self._queue)
+
     @property
     def is_full(self) -> bool:
         return len(self._queue) >= LIMIT
@@ -53,7 +56,7 @@ class Inbox:
         for event in events:
             if len(queue) < LIMIT:
                 queue.append(event)
-            elif isinstance(event, Message | Unreadable):
+            elif isinstance(event, Said | Unreadable):
                 if isinstance(queue[-1], Hole) and not queue[-1].is_backfill:
                     queue[-1].last = event.seq
                 else:

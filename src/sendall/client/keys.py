@@ -100,18 +100,8 @@ class EpochKeys:
                 del kept[late]
 
 
-def write_message(text: str, nick: str) -> bytes:
-    """Return the plaintext of a message. Raises ValueError: not encodable (a lone surrogate)."""
-    return msgspec.json.encode({"t": "m", "x": text, "nick": nick})
-
-
-def write_topic(topic: str, *, knock: bool) -> bytes:
-    """Return the plaintext by which an admin's client says what a PRIVATE room is called, and whether it has doors."""
-    return msgspec.json.encode({"t": "topic", "x": topic, **({"knock": True} if knock else {})})
-
-
 def write_content(content: dict[str, Any]) -> bytes:
-    """Return the plaintext of a signal or card."""
+    """Return the bytes to seal for a JSON object. Raises ValueError: not encodable (a lone surrogate)."""
     return msgspec.json.encode(content)
 
 
@@ -129,6 +119,15 @@ def read_plaintext(plaintext: bytes) -> dict[str, Any]:
         if type(value) is not str and not _is_modest(value):
             raise Unreadable("its content has a number or a depth that not every client can hold")
     return content
+
+
+def reference_of(plaintext: bytes) -> int:
+    """Return the seq of the message that a plaintext of our own names; 0: none."""
+    try:
+        re = read_plaintext(plaintext).get("re")
+    except Unreadable:  # of another version of this program
+        return 0
+    return re if type(re) is int else 0
 
 
 def _is_modest(value: object) -> bool:

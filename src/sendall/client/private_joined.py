@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from sendall.client import acts as a
 from sendall.client.address import Address, make_private_link
-from sendall.client.events import NO_NICK, Removed, Topic, tag_of, utc
+from sendall.client.conversation.kinds import Topic
+from sendall.client.events import NO_NICK, Change, Removed, tag_of, utc
 from sendall.client.joined import Carrier, Room
 from sendall.client.outbox_store import Lane
 from sendall.client.private_room import PrivateFollower
@@ -222,13 +223,19 @@ class PrivateRoom(Room):
             self.inbox.put_hole(backfill.first, backfill.last)
         removed = next((event for event in self.follower.events if isinstance(event, Removed)), None)
         for event in self.follower.events:
-            if isinstance(event, Topic) and self.follower.membership.is_admin(event.sender):
-                self.follower.chronicle.is_knock = event.knock
-                self._named(self, event.topic)
+            if isinstance(event, Change) and isinstance(event.what, Topic):
+                self._take_topic(event.sender, event.what)
         super().collect()
         if removed is not None:
             self.inbox.close(removed.why)
             self._stop(removed.why)
+
+    def _take_topic(self, sender: bytes, topic: Topic) -> None:
+        """An admin's client said what the room is called; of others it is what they say it is about."""
+        if self.follower.membership.is_admin(sender):
+            self.follower.chronicle.is_knock = topic.is_knock
+            self.follower.topic = topic.text or self.follower.topic
+            self._named(self, topic.text)
 
     def _stop(self, why: SendallError) -> None:
         super()._stop(why)

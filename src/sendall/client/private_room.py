@@ -16,11 +16,12 @@ from sendall.client import events as ev
 from sendall.client.acts import Acts
 from sendall.client.beginning import Beginning
 from sendall.client.chronicle import Chronicle, Past, unpack_room
+from sendall.client.conversation.kinds import Topic, content_of
 from sendall.client.custody import Custody
 from sendall.client.duties import Duties
 from sendall.client.foyer import Door
 from sendall.client.items import Place
-from sendall.client.keys import write_topic
+from sendall.client.keys import write_content
 from sendall.client.outbox import Outbox
 from sendall.client.private_following import PrivateFollowing
 from sendall.client.reading import Reader
@@ -372,7 +373,8 @@ class PrivateFollower(RoomFollower):
             self._reader.release()
         if self.duties.topic_due and self.topic is not None:
             self.duties.topic_due = False
-            self.outbox.write(write_topic(self.topic, knock=self.chronicle.is_knock), self._means.wall_ms())
+            topic = write_content(content_of(Topic(self.topic, self.chronicle.is_knock)))
+            self.outbox.write(topic, self._means.wall_ms())
 
     @property
     def has_more(self) -> bool:

@@ -8,15 +8,18 @@ Source: docs/protocol.md, "Exactly once" and "Connection".
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from sendall.client import events as ev
 from sendall.client.beginning import Beginning
+from sendall.client.conversation.kinds import Card, Seen, Typing, read_hint
 from sendall.client.following import Following
 from sendall.client.history import PageRead
 from sendall.client.items import Place
 from sendall.client.keys import EpochKeys
 from sendall.client.outbox import Outbox
 from sendall.client.people import People
-from sendall.client.reading import Reader, card_name
+from sendall.client.reading import Reader
 from sendall.client.signals import Signals
 from sendall.crypto.identity import Identity
 from sendall.crypto.primitives import RsaKey
@@ -73,6 +76,7 @@ class RoomFollower:
         self._create = create
         self._is_pinned = room_id is not None
         self._was_told_of_loss = False
+        self._kept: int | None = None  # the last seq that an earlier program saw and the server still has
         self._want_at = 0.0
         self._meet(room_id or ZERO_32, seen)
 
@@ -211,6 +215,8 @@ class RoomFollower:
                 self.events.append(ev.Notice(seq, self._role_sentence(body)))
             case Restart() if not early:
                 self.outbox.restarted(seq, went_back=self._was_told_of_loss)
+                if self._was_told_of_loss:
+                    self.outbox.lost_behind(seq - 1)
                 self.signals.card_due = True
                 if not self._was_told_of_loss:
                     self.events.append(ev.Notice(seq, "the server restarted without its newest entries"))
@@ -223,12 +229,13 @@ class RoomFollower:
     def heard_invalid(self, seq: int, verdict: Verdict) -> None:
         self.events.append(ev.Unreadable(seq, f"not a valid entry of the room ({verdict.value})"))
 
-    def heard_loss(self, count: int) -> None:
+    def heard_loss(self, count: int, kept: int) -> None:
         self._was_told_of_loss = True
-        self.events.append(ev.ServerLost(count))
+        self.events.append(ev.ServerLost(count, kept))
 
-    def heard_old_loss(self, count: int) -> None:
-        self.events.append(ev.ServerLost(count))
+    def heard_old_loss(self, count: int, kept: int) -> None:
+        self._kept = kept
+        self.events.append(ev.ServerLost(count, kept, was_before=True))
 
     def heard_alarm(self, alarm: SecurityAlarm) -> None:
         self.alarm = alarm
@@ -242,6 +249,9 @@ class RoomFollower:
 
     def is_at_head(self) -> None:
         self.outbox.void_lost_heads(self.log.head[0], self.log.h_at)
+        if self._kept is not None:
+            self.outbox.lost_behind(self._kept)
+            self._kept = None
         self.outbox.caught_up()
 
     def _check_early_end(self) -> None:
@@ -277,12 +287,18 @@ class RoomFollower:
 
     def _tell_signals(self, signals: list[ev.Signal]) -> None:
         for signal in signals:
-            name = card_name(signal.content)
-            if name is not None:
-                self.events += self.people.card(signal.sender, name)
-            else:
-                nick = self.people.nicks.get(signal.sender, ev.NO_NICK)
-                self.events.append(ev.Signal(signal.sender, nick, signal.content))
+            sender, nick = signal.sender, self.people.nicks.get(signal.sender, ev.NO_NICK)
+            match read_hint(signal.content):
+                case Card() as card:
+                    self.events += self.people.card(sender, card)
+                case Typing(is_over):
+                    self.events.append(ev.Typing(sender, nick, is_over))
+                case Seen(seq):
+                    self.events.append(ev.SeenUpTo(sender, nick, seq))
+                case None:
+                    self.events.append(ev.Signal(sender, nick, signal.content))
+                case never:
+                    assert_never(never)
 
     def present(self, frame: f.Present, now: float) -> None:
         self.events += self.people.present(frame, now)

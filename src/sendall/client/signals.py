@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sendall.client.conversation.kinds import Card, content_of
 from sendall.client.items import Place
 from sendall.client.keys import write_content
 from sendall.crypto.identity import Identity
@@ -26,11 +27,16 @@ class Signals:
         self.card_due = False
         """Whether this connection, or a new epoch, still lacks our card."""
         self._identity = identity
-        self._card = write_content({"t": "card", "name": nick})
+        self._card = write_content(content_of(Card(nick)))
         self._waiting: list[bytes] = []
         self._sealer: Sealer | None = None
         self._sealed_under = (0, b"")
         self._next_n = 0
+
+    def rename(self, card: Card) -> None:
+        """Show another card from now on."""
+        self._card = write_content(content_of(card))
+        self.card_due = True
 
     def post(self, content: dict[str, Any]) -> None:
         """Send something to those present; it may be lost."""
