@@ -31,12 +31,17 @@ def reader(scribe: Scribe, rsa_pool: RsaPool) -> Scribed:
     return Scribed(scribe, rsa_pool[0])
 
 
+def sent(reader: Scribed) -> list[f.Post]:
+    """Flush, and return the posts and cards that go out."""
+    frames = [frame for message in reader.room.flush(1.0) for frame in f.client_frames(message)]
+    return [frame for frame in frames if isinstance(frame, f.Post)]
+
+
 def own(reader: Scribed, *texts: str) -> list[bytes]:
     """Write and flush; return the entries."""
     for text in texts:
         reader.outbox.write(b'{"t":"m","x":"%s"}' % text.encode(), 0)
-    posts = [post for frame in reader.room.flush(1.0) for post in f.client_frames(frame)]
-    return [post.entry for post in posts if post.kind == f.POST]
+    return [post.entry for post in sent(reader) if post.kind == f.POST]
 
 
 # -- reading ------------------------------------------------------------------------------------
@@ -687,8 +692,7 @@ def test_the_own_card_goes_out_once_per_connection_and_epoch(scribe: Scribe, rea
     """A card is sent when the key is there, and again after an epoch entry, under new numbers."""
 
     def cards() -> list[tuple[int, int]]:
-        posts = [post for frame in reader.room.flush(1.0) for post in f.client_frames(frame)]
-        return [(parse(p.entry).epoch, parse(p.entry).n) for p in posts if p.kind == f.CARD]
+        return [(parse(p.entry).epoch, parse(p.entry).n) for p in sent(reader) if p.kind == f.CARD]
 
     reader.begin()
     assert cards() == [(1, 0)]

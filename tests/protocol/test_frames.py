@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,13 @@ def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:  # Any: f
     return st.none() | strategy
 
 
+def with_a_room(sub: f.Sub) -> st.SearchStrategy[f.Sub]:
+    """Return the same sub for a room that is named in one of the three ways."""
+    named = st.text(max_size=70).map(lambda name: {"name": name})
+    known = st.sampled_from(["room", "invite"]).flatmap(lambda by: b64(32).map(lambda id_: {by: id_}))
+    return (named | known).map(lambda room: msgspec.structs.replace(sub, **room))
+
+
 PINGS = st.sampled_from([f.Ping(), f.Pong()])
 FROM_CLIENT = st.one_of(
     PINGS,
@@ -30,14 +38,14 @@ FROM_CLIENT = st.one_of(
     st.builds(
         f.Sub,
         q=NUMBER,
-        name=st.text(max_size=70),
         after=NUMBER,
         h=maybe(b64(32)),
         tail=maybe(NUMBER),
         since_ms=maybe(NUMBER),
         start=maybe(NUMBER),
         create=st.booleans(),
-    ),
+    ).flatmap(with_a_room),
+    st.builds(f.Make, q=NUMBER, genesis=st.binary(max_size=300).map(f.B64)),
     st.builds(f.Read, q=NUMBER, rid=NUMBER, from_=NUMBER, to=NUMBER),
     st.builds(f.Unsub, rid=NUMBER),
     st.builds(f.Have, rid=NUMBER, e=NUMBER),
@@ -59,6 +67,7 @@ FROM_SERVER = st.one_of(
         cut=maybe(NUMBER),
     ),
     st.builds(f.Page, q=NUMBER, rid=NUMBER, from_=NUMBER, to=NUMBER, h=b64(32)),
+    st.builds(f.Want, rid=NUMBER, id=b64(32)),
     st.builds(f.Present, rid=NUMBER, count=NUMBER, came=st.lists(b64(32)), went=st.lists(b64(32))),
     st.builds(
         f.RefusedFrame,
@@ -198,6 +207,9 @@ def test_what_a_peer_wrote_cannot_steer_a_log_or_a_terminal(side: str) -> None:
     [
         *(("client", AUTH, field) for field in ("id", "nc", "n", "leaf", "sig", "proof")),
         ("client", SUB, "h"),
+        ("client", f.Sub(q=1, after=0, room=f.B64(bytes(32))), "room"),
+        ("client", f.Sub(q=1, after=0, invite=f.B64(bytes(32))), "invite"),
+        ("server", f.Want(rid=1, id=f.B64(bytes(32))), "id"),
         ("server", HELLO, "server"),
         ("server", HELLO, "ns"),
         ("server", WELCOME, "leaf"),
@@ -222,6 +234,7 @@ def test_a_binary_field_of_a_wrong_size_is_malformed(side: str, frame: f.FromCli
     [
         *(("client", SUB, field) for field in ("q", "after", "tail", "since_ms", "start")),
         *(("client", READ, field) for field in ("q", "rid", "from", "to")),
+        ("client", f.Make(q=1, genesis=f.B64(b"genesis")), "q"),
         ("client", f.Unsub(rid=1), "rid"),
         ("client", f.Want(rid=1), "rid"),
         ("client", f.Have(rid=1, e=1), "rid"),
@@ -247,6 +260,23 @@ def test_an_id_of_a_wrong_size_among_the_present_is_malformed(field: str) -> Non
     """Ids have 32 bytes, each of them."""
     with pytest.raises(Malformed, match="32 bytes"):
         f.decode_from_server(json.dumps({"t": "present", "rid": 1, "count": 1, field: ["AAAA"]}).encode())
+
+
+@pytest.mark.parametrize("named", [(), ("name", "room"), ("room", "invite"), ("name", "room", "invite")])
+def test_a_sub_names_one_room_in_one_way(named: tuple[str, ...]) -> None:
+    """By name, by id or by invite: none of them, or two, is malformed."""
+    ways = {"name": "lobby", "room": "A" * 43, "invite": "A" * 43}
+    fields = {"t": "sub", "q": 1, "after": 0, **{way: ways[way] for way in named}}
+    with pytest.raises(Malformed, match="exactly one room"):
+        f.decode_from_client(json.dumps(fields).encode())
+
+
+def test_a_want_names_somebody_on_its_way_down_only() -> None:
+    """A client wants for itself; the server says who does."""
+    with pytest.raises(Malformed, match="names somebody"):
+        f.decode_from_client(f.encode(f.Want(rid=1, id=f.B64(bytes(32)))))
+    with pytest.raises(Malformed, match="names nobody"):
+        f.decode_from_server(f.encode(f.Want(rid=1)))
 
 
 def test_frames_have_their_side() -> None:

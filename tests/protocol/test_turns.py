@@ -18,13 +18,14 @@ ALLOWED: dict[tuple[State, Side], dict[FrameType, State]] = {
     (State.PROVING, Side.CLIENT): {f.Auth: State.WELCOMING},
     (State.WELCOMING, Side.SERVER): {f.Welcome: State.OPEN, f.ErrorFrame: State.CLOSED},
     (State.OPEN, Side.CLIENT): dict.fromkeys(
-        (f.Sub, f.Read, f.Unsub, f.Have, f.Want, f.Ping, f.Pong, f.Post), State.OPEN
+        (f.Sub, f.Make, f.Read, f.Unsub, f.Have, f.Want, f.Ping, f.Pong, f.Post, f.GrantFrame), State.OPEN
     ),
     (State.OPEN, Side.SERVER): dict.fromkeys(
         (
             f.SubOk,
             f.Page,
             f.Present,
+            f.Want,
             f.RefusedFrame,
             f.ErrorFrame,
             f.Ping,
@@ -52,7 +53,10 @@ def test_each_side_says_what_it_may_and_nothing_else(state: State, side: Side) -
 
 @pytest.mark.parametrize(
     ("side", "frames"),
-    [(Side.CLIENT, (*get_args(f.FromClient), f.Post)), (Side.SERVER, (*get_args(f.FromServer), f.Logged))],
+    [
+        (Side.CLIENT, (*get_args(f.FromClient), f.Post, f.GrantFrame)),
+        (Side.SERVER, (*get_args(f.FromServer), f.Logged)),
+    ],
     ids=["client", "server"],
 )
 def test_every_frame_has_its_turn_somewhere(side: Side, frames: tuple[FrameType, ...]) -> None:

@@ -244,7 +244,7 @@ class Member:
         """Subscribe, read what comes, and take the grant; the member then can post."""
         before = len(self.said(f.SubOk))
         known = None if h is None else f.B64(h)
-        self.say(f.Sub(q=1, name=name, after=after, create=create, h=known, **asked))
+        self.say(f.Sub(q=1, name=name, after=after, create=create, h=known, **asked))  # type: ignore[arg-type]  # numbers
         self.world.run()
         oks = [ok for ok in self.said(f.SubOk) if isinstance(ok, f.SubOk)]
         assert len(oks) == before + 1, self.errors()

@@ -195,6 +195,7 @@ class Program:
             if isinstance(action, SendText):
                 frame = f.decode_from_client(action.data)
                 if isinstance(frame, f.Sub):
+                    assert frame.name is not None, "the programs of this world know OPEN rooms only"
                     self._asked[frame.q] = frame.name
 
     def _plan_resume(self) -> None:

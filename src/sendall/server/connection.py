@@ -69,15 +69,17 @@ class Connection:
             self.end(CloseCode.MALFORMED, "an entry before the handshake was done")
             return
         try:
-            for post in f.client_frames(data):
-                held = self.rooms.get(post.rid)
+            for frame in f.client_frames(data):
+                held = self.rooms.get(frame.rid)
+                if isinstance(frame, f.GrantFrame):
+                    continue  # a hint, and nobody's business in an OPEN room
                 if held is None:
                     # Left or never entered: the answer to a post that crossed an `unsub`.
-                    self.say(f.ErrorFrame(code=Code.NOT_MEMBER, text=f"not in the room of rid {post.rid}"))
-                elif post.kind == f.POST:
-                    self._post(held[0], post.entry, now)
+                    self.say(f.ErrorFrame(code=Code.NOT_MEMBER, text=f"not in the room of rid {frame.rid}"))
+                elif frame.kind == f.POST:
+                    self._post(held[0], frame.entry, now)
                 else:
-                    self._keep_card(held[0], post.entry, now)
+                    self._keep_card(held[0], frame.entry, now)
         except Malformed as error:
             self.end(CloseCode.MALFORMED, str(error))
         except LogError as error:

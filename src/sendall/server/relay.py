@@ -23,7 +23,7 @@ from sendall.server.authority import Authority, GrantQueue
 from sendall.server.connection import Connection
 from sendall.server.room import Pruned, Room
 from sendall.server.rooms import Rooms
-from sendall.server.session import Credentials, Session
+from sendall.server.session import Credentials, Request, Session
 from sendall.server.wire import Wire
 
 log = logging.getLogger("sendall.server")
@@ -94,10 +94,14 @@ class Relay:
         address = None if peer.trusted else self._addresses.of(peer.address, now)
         return self._members.of(connection.id_pk, now), address
 
-    def asked(self, connection: Connection, frame: f.Sub | f.Read | f.Unsub | f.Want, now: float) -> None:
+    def asked(self, connection: Connection, frame: Request, now: float) -> None:
         match frame:
             case f.Sub():
                 self._subscribe(connection, frame, now)
+            case f.Make(q=q):
+                self._error(connection, q, Code.FULL, "this server makes no PRIVATE rooms")
+            case f.Have():
+                pass  # in an OPEN room a grant belongs to the connection: there is nothing to drop
             case f.Read():
                 self._read(connection, frame)
             case f.Unsub(rid=rid):
@@ -132,6 +136,9 @@ class Relay:
             self._begin(connection, room, sub)
 
     def _room_for(self, connection: Connection, sub: f.Sub, now: float) -> Room | None:
+        if sub.name is None:
+            self._error(connection, sub.q, Code.UNKNOWN_INVITE if sub.invite else Code.UNKNOWN_ROOM, "")
+            return None
         if not is_room_name(sub.name):
             text = "a room name has 1 to 64 bytes of UTF-8 (NFC) without control or format characters"
             self._error(connection, sub.q, Code.MALFORMED, text)

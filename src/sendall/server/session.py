@@ -52,10 +52,14 @@ class Proven(NamedTuple):
     modulus: bytes
 
 
+Request = f.Sub | f.Make | f.Read | f.Unsub | f.Have | f.Want
+"""What a proven member may ask for about rooms."""
+
+
 class Asked(NamedTuple):
     """A proven member asks for something about rooms."""
 
-    frame: f.Sub | f.Read | f.Unsub | f.Want
+    frame: Request
 
 
 Intent = Say | Close | Proven | Asked
@@ -98,10 +102,11 @@ class Session:
                 return self._judge_auth(frame)
             case f.Ping():
                 return [Say(f.Pong())]
-            case f.Pong() | f.Have():
-                # In an OPEN room a grant belongs to the connection: there is nothing to drop on `have`.
+            case f.Pong():
                 return []
-            case f.Sub() | f.Read() | f.Unsub() | f.Want():
+            case f.Have():
+                return [Asked(frame)]  # never refused: it answers a grant, and costs less than a ping
+            case f.Sub() | f.Make() | f.Read() | f.Unsub() | f.Want():
                 wait = self._requests.spend(now)
                 if wait:
                     q = getattr(frame, "q", None)
