@@ -12,7 +12,7 @@ READY := .venv/ready
 # The ranks without sockets, clocks and disks: every branch of theirs is shown by a test.
 COMMA := ,
 PURE := src/sendall/protocol/*,src/sendall/crypto/*,src/sendall/steward/*,$(subst $() ,$(COMMA),$(strip \
-    $(patsubst %,src/sendall/log/%.py,tape roomlog batch retention memory) \
+    $(patsubst %,src/sendall/log/%.py,tape roomlog batch grants retention memory) \
     $(patsubst %,src/sendall/server/%.py,admission authority connection delivery framing hosts peers presence relay \
         room rooms session wire) \
     $(patsubst %,src/sendall/client/%.py,address author backoff beginning events following handshake history items \

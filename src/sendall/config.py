@@ -71,17 +71,27 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     signal_rate: Rate = 20.0
     """Signals and cards a second of one connection; the rest is dropped without a word."""
     request_rate: Rate = 20.0
-    """Requests (sub, read, unsub, want) a second of one connection, in bursts of 100."""
+    """Requests (sub, make, read, unsub, want) a second of one connection, in bursts of 100."""
     rooms: Count = 1000
     """Rooms of one server."""
     rooms_per_connection: Count = 256
     """Rooms one connection may be in."""
     room_creations_per_hour: Rate = 60.0
     """Rooms one identity may make in an hour, in bursts of 30."""
+    room_members: Count = 1000
+    """Members of a PRIVATE room, with those who wait for an admin; further joins are answered `full`."""
+    control_rate: Rate = 2.0
+    """Control entries a second of one connection to PRIVATE rooms, in bursts of 20."""
+    join_rate: Rate = 1.0
+    """Joins a second of one PRIVATE room, in bursts of 100."""
+    rekeys_per_hour: Rate = 1.0
+    """Times an hour that a member of a PRIVATE room may replace its RSA key."""
+    grant_rate: Rate = 200.0
+    """Grants a second of one connection to PRIVATE rooms, in bursts of 2,000; the rest is dropped without a word."""
     sessions_per_sender: Count = 4096
     """Sessions of one sender that a room remembers within one epoch."""
     sessions_per_room: Count = 65536
-    """Sessions that a room remembers within one epoch; then the steward makes a new epoch."""
+    """Sessions that a room remembers within one epoch; then the steward makes a new epoch, or an admin has to."""
     presence_ids: Count = 256
     """Up to how many present members a room says who came and went."""
     tape_bytes: Count = 8 * 1024 * 1024

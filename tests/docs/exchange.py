@@ -163,7 +163,7 @@ def _enter(out: Transcript, world: RelayWorld, ada: Member, drawn: list[bytes]) 
     out.server()
     out.values(
         room_id=ada.room_id,
-        h_1=world.relay.rooms[ada.room_id].window.at(1) or b"",
+        h_1=world.relay.rooms[ada.room_id].reading.h_at(1) or b"",
         h_2=ada.head[1],
         prev_auth=entry_hash(genesis.entry),
     )

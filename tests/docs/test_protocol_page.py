@@ -13,7 +13,7 @@ from sendall.protocol import frames as f
 from sendall.protocol.entry import MAX_ENTRY, EntryType
 from sendall.protocol.verdict import Verdict
 from sendall.server.connection import MAX_SIGNAL
-from sendall.server.room import PAGE_BYTES, PAGE_ENTRIES
+from sendall.server.reading import PAGE_BYTES, PAGE_ENTRIES
 from tests.docs.exchange import PAGE, filled
 
 LIMITS = Settings()

@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from sendall.errors import LogError
-from sendall.log.roomlog import Checkpoint, Extent, Record, Retention, RoomInfo, RoomLog, Store
+from sendall.log.roomlog import (
+    GRANTS_PER_RECIPIENT,
+    Checkpoint,
+    Extent,
+    Grant,
+    Record,
+    Retention,
+    RoomInfo,
+    RoomLog,
+    Store,
+)
 from sendall.protocol.chain import link
 
 ROOM = bytes(range(32))
@@ -82,6 +92,19 @@ def prunable(bench: Bench, pen: Pen, name: str = "ops") -> RoomLog:
     log.checkpoint(Checkpoint(len(pen.records), b"state"))
     bench.settle()
     return log
+
+
+def filled_with_one(bench: Bench) -> RoomLog:
+    pen = Pen()
+    pen.write(1)
+    return filled(bench, pen)
+
+
+RECIPIENT = b"r" * 32
+
+
+def a_grant(granter: int, sealed: bytes = b"sealed") -> Grant:
+    return Grant(RECIPIENT, b"granter %d" % granter, RECIPIENT, sealed)
 
 
 class LogContract:
@@ -184,6 +207,18 @@ class LogContract:
         assert log.control(5, 6) == pen.records[5:6]
         assert log.control(6, 9) == []
 
+    def test_control_entries_come_in_parts(self, bench: Bench) -> None:
+        """Never more bytes of control entries than asked for, unless the first alone is more."""
+        pen = Pen()
+        pen.write(2)
+        pen.write(5, control=True, size=300)
+        log = filled(bench, pen)
+        assert log.control(1, 7, 900) == pen.records[2:5]
+        assert log.control(1, 7, 899) == pen.records[2:4]
+        assert log.control(4, 7, 1) == pen.records[4:5]
+        assert log.control(4, 5, 900) == pen.records[4:5]
+        assert log.control(7, 9, 900) == []
+
     def test_chain_values_are_known_at_every_seq(self, bench: Bench) -> None:
         """`h_at` gives each entry's chain value, the room_id at 0 and None beyond the end."""
         pen = Pen()
@@ -244,6 +279,85 @@ class LogContract:
         bench.restart()
         for room_id in (ROOM, OTHER):
             assert bench.store.open(room_id).keys() == {1: b"one" + room_id, 2: b"two" + room_id}
+
+    def test_a_grant_is_there_at_once_and_stays(self, bench: Bench) -> None:
+        """Before its commit, after it and after a restart: the latest of each granter, oldest first, room by room."""
+        logs = []
+        for pen in (Pen(ROOM), Pen(OTHER)):
+            logs.append(bench.store.create(pen.room_id, ""))
+            logs[-1].append(pen.write(1))
+        log, other = logs
+        first, second, third = (a_grant(granter, b"%d" % granter) for granter in (1, 2, 1))
+        elsewhere = first._replace(recipient=b"somebody else", sealed_to=b"an invite")
+        for grant in (first, elsewhere, second, third):
+            log.keep_grant(grant)
+        other.keep_grant(second)
+        steps: list[Callable[[], None]] = [lambda: None, bench.settle, bench.settle, bench.restart]
+        for step in steps:
+            step()
+            log, other = bench.store.open(ROOM), bench.store.open(OTHER)
+            assert log.grants(RECIPIENT) == [second, third]
+            assert log.grants(elsewhere.recipient) == [elsewhere]
+            assert other.grants(RECIPIENT) == [second]
+            assert log.grants(b"nobody") == []
+
+    def test_a_recipient_has_grants_of_the_latest_eight(self, bench: Bench) -> None:
+        """A ninth granter's replaces the oldest, whether durable or not; one given again is the newest."""
+        log = filled_with_one(bench)
+        grants = [a_grant(number) for number in range(20)]
+        for grant in grants[:10]:
+            log.keep_grant(grant)
+        assert log.grants(RECIPIENT) == grants[2:10]
+        bench.settle()
+        assert log.grants(RECIPIENT) == grants[2:10]
+        for grant in (grants[2], *grants[10:14]):
+            log.keep_grant(grant)
+        expected = [*grants[7:10], grants[2], *grants[10:14]]
+        assert len(expected) == GRANTS_PER_RECIPIENT
+        for _ in range(2):
+            assert log.grants(RECIPIENT) == expected
+            bench.settle()
+
+    def test_dropped_grants_are_gone_at_once(self, bench: Bench) -> None:
+        """Those of these recipients and no other; what is kept afterwards stays."""
+        log = filled_with_one(bench)
+        kept, other, later = a_grant(1), a_grant(2)._replace(recipient=b"other"), a_grant(3)
+        for grant in (kept, other, kept._replace(recipient=b"third")):
+            log.keep_grant(grant)
+        bench.settle()
+        log.drop_grants([])
+        log.drop_grants([RECIPIENT, b"third", b"unknown"])
+        assert log.grants(RECIPIENT) == log.grants(b"third") == []
+        log.keep_grant(later)
+        steps: list[Callable[[], None]] = [lambda: None, bench.settle, bench.restart]
+        for step in steps:
+            step()
+            log = bench.store.open(ROOM)
+            assert (log.grants(RECIPIENT), log.grants(b"other"), log.grants(b"third")) == ([later], [other], [])
+
+    def test_grants_read_in_the_middle_of_commits_are_those_queued(self, bench: Bench) -> None:
+        """However keeping, dropping, flushing and committing fall together, what is read is what was asked for last."""
+        log = filled_with_one(bench)
+        noise = random.Random(7)
+        model: list[Grant] = []
+        for step in range(300):
+            if noise.random() < 0.1:
+                log.drop_grants([RECIPIENT])
+                model = []
+            else:
+                grant = a_grant(noise.randrange(12), b"%d" % step)
+                log.keep_grant(grant)
+                model = [*(g for g in model if g.granter != grant.granter), grant][-GRANTS_PER_RECIPIENT:]
+            if noise.random() < 0.3:
+                bench.store.flush()
+            if noise.random() < 0.1:
+                bench.settle()
+            assert log.grants(RECIPIENT) == model
+
+    def test_a_room_begins_with_an_entry_not_a_grant(self, bench: Bench) -> None:
+        """A grant of a room that was never written is the caller's mistake."""
+        with pytest.raises(AssertionError, match="first entry"):
+            bench.store.create(ROOM, "").keep_grant(a_grant(1))
 
     def test_rooms_are_those_with_an_entry_by_name(self, bench: Bench) -> None:
         """A room is known by the commit of its first entry; `open` always gives the same object."""

@@ -9,7 +9,7 @@ import pytest
 from sendall.errors import LogError
 from sendall.log.memory import MemoryStore
 from sendall.log.roomlog import Checkpoint, Record, RoomLog
-from tests.log.contract import ALL, KEEP_ALL, ROOM, Bench, LogContract, Pen
+from tests.log.contract import ALL, KEEP_ALL, RECIPIENT, ROOM, Bench, LogContract, Pen, a_grant
 
 
 class MemoryBench:
@@ -83,21 +83,25 @@ def test_a_crashed_store_is_dead() -> None:
     assert survivor.open(ROOM).extent.last == 5
 
 
-def test_a_crashed_store_takes_no_word_of_keys_checkpoints_or_retention() -> None:
+def test_a_crashed_store_takes_no_word_of_keys_grants_checkpoints_or_retention() -> None:
     """What a relay still hands to a dead store changes neither it nor its survivor."""
     bench, _ = written((5, False))
     log = bench.store.open(ROOM)
     log.keep_key(1, b"sealed")
+    log.keep_grant(a_grant(2))
     log.checkpoint(Checkpoint(4, b"state"))
     bench.settle()
     survivor = bench.store.crash()
     log.keep_key(2, b"late")
+    log.keep_grant(a_grant(1))
+    log.drop_grants([RECIPIENT])
     log.drop_keys(2)
     log.checkpoint(Checkpoint(5, b"late"))
     bench.store.retain([ROOM], KEEP_ALL._replace(max_count=0), now_ms=0)
     bench.settle()
     for kept in (log, survivor.open(ROOM)):
         assert (kept.keys(), kept.latest_checkpoint()) == ({1: b"sealed"}, Checkpoint(4, b"state"))
+        assert kept.grants(RECIPIENT) == [a_grant(2)]
         assert kept.extent.first == 1
 
 

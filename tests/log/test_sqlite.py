@@ -19,11 +19,23 @@ from pathlib import Path
 import pytest
 
 from sendall.errors import LogError
-from sendall.log.database import SEQ_BITS, failure
+from sendall.log import database
+from sendall.log.database import SEQ_BITS, digest, failure
 from sendall.log.roomlog import Checkpoint, Damaged, FolderInUse, Record, RoomLog
 from sendall.log.sqlite import FILE_NAME, SqliteStore
 from sendall.log.writer import Sync
-from tests.log.contract import ALL, KEEP_ALL, OTHER, ROOM, Bench, LogContract, Pen, prunable
+from tests.log.contract import (
+    ALL,
+    KEEP_ALL,
+    OTHER,
+    RECIPIENT,
+    ROOM,
+    Bench,
+    LogContract,
+    Pen,
+    a_grant,
+    prunable,
+)
 
 BASE = 1 << SEQ_BITS
 """The row id of seq 0 of the first room."""
@@ -213,8 +225,63 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_a_newer_log_is_refused(bench: SqliteBench) -> None:
     """A file that a later version wrote is left alone, and the message names both versions."""
     fill(bench)
-    with pytest.raises(LogError, match="log version 2, this one knows 1"):
-        tamper(bench, "PRAGMA user_version = 2")
+    with pytest.raises(LogError, match="log version 3, this one knows 2"):
+        tamper(bench, "PRAGMA user_version = 3")
+
+
+def version_1(folder: Path, records: list[Record]) -> None:
+    """Make the file that version 1 would have left of a room with these entries, from that version's schema."""
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as connection:
+        connection.executescript((Path(database.__file__).parent / "schema.sql").read_text())
+        check = digest(1, ROOM, b"ops")
+        connection.execute(
+            "INSERT INTO rooms VALUES (1, ?, 'ops', ?, ?, 0, 1, 0, ?, ?)",
+            (ROOM, check, len(records), len(records) - 1, sum(len(r.entry) for r in records[1:])),
+        )
+        connection.execute("UPDATE run SET rooms = 1")
+        connection.executemany(
+            "INSERT INTO entries VALUES (?, ?, ?, ?)", [(BASE + r.seq, r.time_ms, r.h, r.entry) for r in records]
+        )
+        connection.execute("INSERT INTO keys VALUES (1, 1, x'aa')")
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_a_log_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Opening it adds what version 2 needs and changes nothing else; an older program then refuses it."""
+    pen = Pen()
+    pen.write(6)
+    version_1(tmp_path / "data", pen.records)
+    bench = SqliteBench(tmp_path / "data")
+    try:
+        for _ in range(2):
+            log = bench.store.open(ROOM)
+            assert log.read(0, ALL) == pen.records
+            assert log.keys() == {1: b"\xaa"}
+            log.keep_grant(a_grant(1))
+            bench.restart()
+        assert bench.store.open(ROOM).grants(RECIPIENT) == [a_grant(1)]
+    finally:
+        bench.discard()
+    with closing(sqlite3.connect(tmp_path / "data" / FILE_NAME)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+
+
+def test_a_kill_while_upgrading_leaves_the_old_version_whole(tmp_path: Path) -> None:
+    """The upgrade is one transaction: what fails in the middle of it leaves a log of version 1, which opens later."""
+    pen = Pen()
+    pen.write(3)
+    version_1(tmp_path / "data", pen.records)
+    with closing(sqlite3.connect(tmp_path / "data" / FILE_NAME, isolation_level=None)) as connection:
+        connection.execute("CREATE VIEW grants AS SELECT 1")  # in the way
+    with pytest.raises(LogError):
+        SqliteBench(tmp_path / "data")
+    with closing(sqlite3.connect(tmp_path / "data" / FILE_NAME, isolation_level=None)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        connection.execute("DROP VIEW grants")
+    bench = SqliteBench(tmp_path / "data")
+    assert bench.store.open(ROOM).read(0, ALL) == pen.records
+    bench.discard()
 
 
 def test_another_programs_database_is_refused(bench: SqliteBench) -> None:
@@ -314,6 +381,29 @@ def test_both_watermarks_count(tmp_path: Path) -> None:
         bench = SqliteBench(tmp_path / folder, max_bytes=limits[0], fraction=limits[1])
         assert bench.store.is_full is full
         bench.discard()
+
+
+def test_a_control_entry_is_synced_whatever_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With sync="os" a control entry, and what it does to grants, is on the disk before it is told."""
+    happened: list[str] = []
+    sync = os.fsync
+
+    def noted_sync(file: int) -> None:
+        sync(file)
+        happened.append("synced")
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    bench = SqliteBench(tmp_path / "data", sync="os")
+    pen = Pen()
+    log = bench.store.create(ROOM, "")
+    log.append(pen.write(3))
+    bench.settle()
+    happened.clear()
+    log.append(pen.write(1, control=True))
+    log.drop_grants([RECIPIENT])
+    bench.settle()
+    assert happened[:1] == ["synced"]
+    bench.discard()
 
 
 # --- damage

@@ -133,7 +133,7 @@ def test_a_reader_resumes_at_its_cursor(world: RelayWorld, rsa: RsaKey) -> None:
     world.run()
     room = world.relay.rooms[ada.room_id]
     bob = world.member(rsa)
-    ok = bob.enter(after=4, h=room.h_at(4))
+    ok = bob.enter(after=4, h=room.reading.h_at(4))
     assert ok.from_ == 4
     assert [frame.seq for frame in bob.logged()] == [5, 6, 7, 8]
 
@@ -566,10 +566,10 @@ def test_writers_do_not_wait_for_readers_who_never_catch_up(world: RelayWorld, r
     """After a second of waiting in vain they go on, and do not wait at all for a while."""
     room = world.relay.rooms.found("lobby")
     world.run()
-    room.tape.put(Chunk(3, 4, b"x"))
-    room.tape.put(Chunk(5, 6, b"x"))
+    room.reading.tape.put(Chunk(3, 4, b"x"))
+    room.reading.tape.put(Chunk(5, 6, b"x"))
     room.audience.sent = 6
-    reader = Reader(lambda data: None, 0, world.now)
+    reader = Reader(room.audience, lambda data: None, 0, world.now)
     room.audience.add(reader)
     waited = []
     for tenths in range(150):

@@ -14,7 +14,7 @@ from sendall.log.roomlog import Checkpoint, Damaged
 from sendall.protocol import frames as f
 from sendall.protocol.chain import link
 from sendall.protocol.checkpoint import pack
-from sendall.server.room import Room
+from sendall.server.open_room import OpenRoom
 from tests.server.disks import SqliteWorld, make_unreadable
 from tests.server.members import Member, RelayWorld
 
@@ -43,9 +43,9 @@ def prune(world: RelayWorld) -> None:
     world.pass_time(1)
 
 
-def loaded(world: RelayWorld, ada: Member) -> Room:
+def loaded(world: RelayWorld, ada: Member) -> OpenRoom:
     """Return ada's room, read anew from its log."""
-    room = Room(9, world.store.open(ada.room_id), world.identity.pk, Limits(), world.now)
+    room = OpenRoom(9, world.store.open(ada.room_id), world.identity.pk, Limits(), world.now)
     room.load()
     return room
 
@@ -111,7 +111,7 @@ def test_a_page_larger_than_its_limit_begins_later(world: RelayWorld, rsa: RsaKe
 def test_what_was_written_while_away_is_judged_by_one_read(world: RelayWorld, rsa: RsaKey) -> None:
     """All that names one old head costs one read of the log; a head that never was is still a fork."""
     ada = written(world, rsa, 5)
-    head = (3, world.relay.rooms[ada.room_id].h_at(3) or b"")
+    head = (3, world.relay.rooms[ada.room_id].reading.h_at(3) or b"")
     world.restart()
     ada = world.member(rsa, identity=ada.identity)
     ada.enter(create=False)
@@ -126,7 +126,7 @@ def test_what_was_written_while_away_is_judged_by_one_read(world: RelayWorld, rs
 def test_a_head_that_retention_took_is_no_reason_to_refuse(world: RelayWorld, rsa: RsaKey) -> None:
     """Who wrote while away longer than messages are kept is accepted: the server cannot tell, the readers can."""
     ada = written(world, rsa, 5)
-    h = world.relay.rooms[ada.room_id].h_at(3) or b""
+    h = world.relay.rooms[ada.room_id].reading.h_at(3) or b""
     prune(world)
     world.restart()
     ada = world.member(rsa, identity=ada.identity)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from sendall.log.grants import GrantChange
 from sendall.log.roomlog import Checkpoint, Record, RoomLog
 from sendall.protocol.entry import FIRST_CONTROL
 
@@ -31,6 +32,7 @@ class Part(Generic[LogT]):
     keys_below: int = 0
     """Keys of epochs below this one go."""
     checkpoint: Checkpoint | None = None
+    grants: list[GrantChange] = field(default_factory=list)
 
 
 class Batch(Generic[LogT]):
@@ -68,4 +70,5 @@ class Batch(Generic[LogT]):
             ours.keys |= theirs.keys
             ours.keys_below = max(ours.keys_below, theirs.keys_below)
             ours.checkpoint = theirs.checkpoint or ours.checkpoint
+            ours.grants += theirs.grants
         self.size += later.size

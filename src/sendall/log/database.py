@@ -1,6 +1,7 @@
 """Opening `log.sqlite`: one connection that writes, one that only reads, and words for what fails.
 
-The schema is in schema.sql. WAL mode, so that reads never wait for a commit. Checkpoints of the WAL
+The schema is in schema.sql, and what later versions added in schema-2.sql and so on; an older file is brought up
+to date when it is opened. WAL mode, so that reads never wait for a commit. Checkpoints of the WAL
 are the writer's own doing: SQLite's automatic ones ignore a failed fsync, which must stop us instead.
 """
 
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from sendall.errors import LogError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SEQ_BITS = 40
 """A row's id is its room's number << SEQ_BITS | seq: 2^40 entries a room, 2^23 rooms."""
 
@@ -25,7 +26,7 @@ RESTORE = "stop the server and restore the data folder from a backup, or start a
 
 
 def open_writer(file: Path) -> sqlite3.Connection:
-    """Return the writing connection, with the schema in place; every commit is synced.
+    """Return the writing connection, with the newest schema in place; every commit is synced.
 
     It may be handed on to another thread. Recovery after a kill happens here: SQLite replays its WAL.
 
@@ -59,8 +60,10 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
     connection.execute("PRAGMA wal_autocheckpoint = 0").fetchone()
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}").fetchone()
     connection.execute("PRAGMA cell_size_check = ON")
-    if version < 1:
-        connection.executescript(Path(__file__).with_name("schema.sql").read_text())
+    for made in range(version + 1, SCHEMA_VERSION + 1):
+        # Each in a transaction of its own that ends with its version: a kill leaves one version or the next.
+        name = "schema.sql" if made == 1 else f"schema-{made}.sql"
+        connection.executescript(Path(__file__).with_name(name).read_text())
 
 
 def open_reader(file: Path) -> sqlite3.Connection:

@@ -14,8 +14,9 @@ from operator import attrgetter
 
 from sendall.errors import LogError
 from sendall.log.batch import Batch, Part, is_control
+from sendall.log.grants import Dropped, GrantChange, QueuedGrants, after
 from sendall.log.retention import Holding, Message, pass_limit, surplus
-from sendall.log.roomlog import Checkpoint, Durable, Extent, Failed, Record, Retention, RoomInfo
+from sendall.log.roomlog import Checkpoint, Durable, Extent, Failed, Grant, Record, Retention, RoomInfo
 
 _SEQ = attrgetter("seq")
 
@@ -32,6 +33,8 @@ class MemoryRoomLog:
         self._pruned = 0
         self._checkpoints: list[Checkpoint] = []
         self._keys: dict[int, bytes] = {}
+        self._grants: dict[bytes, list[Grant]] = {}
+        self._queued_grants = QueuedGrants()
 
     def copy(self, store: MemoryStore, upto: int) -> MemoryRoomLog:
         """Return the same log in another store, as far as it is durable and not beyond seq `upto`."""
@@ -41,6 +44,7 @@ class MemoryRoomLog:
         log._pruned = min(self._pruned, upto)
         log._checkpoints = [checkpoint for checkpoint in self._checkpoints if checkpoint.seq <= upto]
         log._keys = dict(self._keys)
+        log._grants = dict(self._grants)
         log._queued_last = log.extent.last
         return log
 
@@ -51,6 +55,9 @@ class MemoryRoomLog:
         self._keys = {e: sealed for e, sealed in (self._keys | part.keys).items() if e >= part.keys_below}
         if part.checkpoint:
             self._checkpoints.append(part.checkpoint)
+        for change in part.grants:
+            self._grants[change.recipient] = after(self._grants.get(change.recipient, ()), [change])
+        self._queued_grants.settle(part.grants)
 
     def prune(self, retention: Retention, now_ms: int) -> None:
         """Make one retention pass."""
@@ -94,17 +101,11 @@ class MemoryRoomLog:
             batch.part(self).keys_below = below
 
     def read(self, after: int, limit_bytes: int, upto: int | None = None) -> list[Record]:
-        found: list[Record] = []
-        size = 0
-        for record in self._between(after, self.extent.last if upto is None else upto):
-            size += len(record.entry)
-            if found and size > limit_bytes:
-                break
-            found.append(record)
-        return found
+        return _first(self._between(after, self.extent.last if upto is None else upto), limit_bytes)
 
-    def control(self, after: int, upto: int) -> list[Record]:
-        return [record for record in self._between(after, upto) if is_control(record.entry)]
+    def control(self, after: int, upto: int, limit_bytes: int | None = None) -> list[Record]:
+        found = [record for record in self._between(after, upto) if is_control(record.entry)]
+        return found if limit_bytes is None else _first(found, limit_bytes)
 
     def h_at(self, seq: int) -> bytes | None:
         known = seq in (0, self.extent.last) or bool(self._between(seq - 1, seq) or self._between(seq, seq + 1))
@@ -120,9 +121,35 @@ class MemoryRoomLog:
     def keys(self) -> dict[int, bytes]:
         return dict(self._keys)
 
+    def keep_grant(self, grant: Grant) -> None:
+        self._change_grants([grant])
+
+    def drop_grants(self, recipients: Iterable[bytes]) -> None:
+        self._change_grants([Dropped(recipient) for recipient in recipients])
+
+    def _change_grants(self, changes: Sequence[GrantChange]) -> None:
+        if changes and (batch := self._store.gathering()) is not None:
+            assert self._queued_last, "a room begins with its first entry"
+            batch.part(self).grants += changes
+            self._queued_grants.put(changes)
+
+    def grants(self, recipient: bytes) -> list[Grant]:
+        return self._queued_grants.over(recipient, self._grants.get(recipient, ()))
+
     def _between(self, after: int, upto: int) -> Sequence[Record]:
         low, high = (bisect_right(self._records, seq, key=_SEQ) for seq in (after, upto))
         return self._records[low:high]
+
+
+def _first(records: Iterable[Record], limit_bytes: int) -> list[Record]:
+    found: list[Record] = []
+    size = 0
+    for record in records:
+        size += len(record.entry)
+        if found and size > limit_bytes:
+            break
+        found.append(record)
+    return found
 
 
 class MemoryStore:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sendall.log.batch import is_control
 from sendall.log.database import RESTORE, SEQ_BITS, digest
-from sendall.log.roomlog import Checkpoint, Damaged, Record
+from sendall.log.roomlog import Checkpoint, Damaged, Grant, Record
 from sendall.protocol.chain import link
 
 _ROWS = "SELECT id, time_ms, h, entry FROM entries WHERE id BETWEEN ? AND ? ORDER BY id"
@@ -26,6 +26,10 @@ _CONTROL = """
 
 _COUNT_CONTROL = """
     SELECT count(*) FROM entries INDEXED BY control WHERE substr(entry, 2, 1) >= x'10' AND id BETWEEN ? AND ?"""
+
+_GRANTS = """
+    SELECT CAST(granter AS BLOB), CAST(sealed_to AS BLOB), CAST(sealed AS BLOB)
+    FROM grants WHERE room = ? AND recipient = ? ORDER BY number"""
 
 _CHECKPOINT = """
     SELECT c.seq, c.state, c.digest, r.checkpoint
@@ -115,9 +119,10 @@ class RoomReader:
                 yield following, time_ms, h, entry
                 following += 1
 
-    def control(self, after: int, upto: int) -> list[Record]:
+    def control(self, after: int, upto: int, limit_bytes: int | None = None) -> list[Record]:
         """Return the control entries with `after` < seq <= `upto`; see `RoomLog.control`."""
         found: list[Record] = []
+        size = 0
         with (
             self._guard(lambda: found[-1].seq + 1 if found else after + 1),
             closing(self._connection.execute(_CONTROL, self._span(after + 1, upto))) as rows,
@@ -128,6 +133,9 @@ class RoomReader:
                 well_formed = isinstance(before, bytes) and _is_time(time_ms) and isinstance(entry, bytes)
                 if not well_formed or not is_control(entry) or link(before, seq, time_ms, entry) != h:
                     raise self._damaged(seq, "does not fit its chain value")
+                size += len(entry)
+                if found and limit_bytes is not None and size > limit_bytes:
+                    break
                 found.append(Record(seq, time_ms, h, entry))
         return found
 
@@ -176,6 +184,12 @@ class RoomReader:
                     "SELECT epoch, CAST(sealed AS BLOB) FROM keys WHERE room = ?", (self._number,)
                 ).fetchall()
             )
+
+    def grants(self, recipient: bytes) -> list[Grant]:
+        """Return what is kept for `recipient`, oldest first; who opens a grant sees whether it is whole."""
+        with self._guard(lambda: 1):
+            rows = self._connection.execute(_GRANTS, (self._number, recipient)).fetchall()
+        return [Grant(recipient, *row) for row in rows]
 
     def _span(self, first: int, last: int) -> tuple[int, int]:
         return self._base + first, self._base + last

@@ -46,6 +46,22 @@ class Extent(NamedTuple):
     """The chain value at `first` - 1 (the room_id if `first` is 1)."""
 
 
+GRANTS_PER_RECIPIENT = 8
+"""A ninth granter's grant for the same recipient replaces the oldest."""
+
+
+class Grant(NamedTuple):
+    """Room keys that somebody sealed for somebody who may be away; a `RoomLog` cannot open it."""
+
+    recipient: bytes
+    """Whom it waits for: a member's `id_pk`, or the `invite_pk` of an open invite."""
+    granter: bytes
+    """`id_pk` of who left it."""
+    sealed_to: bytes
+    """The `id_pk` or `invite_pk` whose key it is sealed to: an invite's also where a member waits for it."""
+    sealed: bytes
+
+
 class Retention(NamedTuple):
     """What `Store.retain` keeps of a room's messages; whatever exceeds any of the three is pruned, oldest first.
 
@@ -116,8 +132,10 @@ class RoomLog(Protocol):
         """
         ...
 
-    def control(self, after: int, upto: int) -> list[Record]:
+    def control(self, after: int, upto: int, limit_bytes: int | None = None) -> list[Record]:
         """Return all durable control entries with `after` < seq <= `upto`, ascending (entry type >= 0x10).
+
+        With a limit, only the first of them up to so many bytes of entries, but at least one if there is any.
 
         Raises:
             Damaged: one of them cannot be read or does not fit its chain value.
@@ -158,6 +176,25 @@ class RoomLog(Protocol):
 
     def keys(self) -> dict[int, bytes]:
         """Return the sealed epoch keys that are durable, by epoch."""
+        ...
+
+    def keep_grant(self, grant: Grant) -> None:
+        """Queue a grant: the latest of its (recipient, granter), and one of the recipient's latest eight.
+
+        The room's first entry must have been appended before. Dropped after an error or `Store.close`.
+        """
+        ...
+
+    def drop_grants(self, recipients: Iterable[bytes]) -> None:
+        """Queue the deletion of everything that is kept for these; unknown ones are no error."""
+        ...
+
+    def grants(self, recipient: bytes) -> list[Grant]:
+        """Return what is kept for `recipient`, oldest first, as queued: also what is not durable yet.
+
+        So a grant can be handed on at once. A kill may take back what was queued last: who needs it asks again.
+        Raises `LogError` if they cannot be read.
+        """
         ...
 
 

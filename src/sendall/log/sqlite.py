@@ -206,6 +206,8 @@ class SqliteStore:
                 self._batches_under_way -= merged
                 self._submitted_bytes -= batch.size
                 parts = [part for part in batch.parts if part.records]
+                for part in batch.parts:
+                    self._logs[part.log.number].settle_grants(part.grants)
                 for part in parts:
                     self._logs[part.log.number].settle(part.records[-1])
                 for part in parts:

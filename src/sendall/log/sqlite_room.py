@@ -6,12 +6,13 @@ where the file already holds more. Used on the owner's thread only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sendall.log.batch import Batch
+from sendall.log.grants import Dropped, GrantChange, QueuedGrants
 from sendall.log.pruning import Pruned
 from sendall.log.reader import RoomReader
-from sendall.log.roomlog import Checkpoint, Extent, Record, RoomInfo
+from sendall.log.roomlog import Checkpoint, Extent, Grant, Record, RoomInfo
 from sendall.log.writer import NumberedLog
 
 
@@ -29,6 +30,7 @@ class SqliteRoomLog:
         self._last = 0
         self._queued_last = 0
         self._h_pruned = self._h_last = info.room_id
+        self._queued_grants = QueuedGrants()
 
     def recover(self) -> None:
         """Take over what is on disk. Raises `Damaged` if its ends do not fit."""
@@ -38,6 +40,10 @@ class SqliteRoomLog:
     def settle(self, last: Record) -> None:
         """Move the durable end up to `last`."""
         self._last, self._h_last = last.seq, last.h
+
+    def settle_grants(self, changes: Sequence[GrantChange]) -> None:
+        """Take from the disk from now on what these changes made."""
+        self._queued_grants.settle(changes)
 
     def settle_pruned(self, pruned: Pruned) -> None:
         """Move the beginning behind what was pruned."""
@@ -73,8 +79,8 @@ class SqliteRoomLog:
     def read(self, after: int, limit_bytes: int, upto: int | None = None) -> list[Record]:
         return self._reader.records(after, self._last if upto is None else min(upto, self._last), limit_bytes)
 
-    def control(self, after: int, upto: int) -> list[Record]:
-        return self._reader.control(after, min(upto, self._last))
+    def control(self, after: int, upto: int, limit_bytes: int | None = None) -> list[Record]:
+        return self._reader.control(after, min(upto, self._last), limit_bytes)
 
     def h_at(self, seq: int) -> bytes | None:
         if seq == self._last:
@@ -89,3 +95,18 @@ class SqliteRoomLog:
 
     def keys(self) -> dict[int, bytes]:
         return self._reader.keys()
+
+    def keep_grant(self, grant: Grant) -> None:
+        self._change_grants([grant])
+
+    def drop_grants(self, recipients: Iterable[bytes]) -> None:
+        self._change_grants([Dropped(recipient) for recipient in recipients])
+
+    def _change_grants(self, changes: Sequence[GrantChange]) -> None:
+        if changes and (batch := self._gathering()) is not None:
+            assert self._queued_last, "a room begins with its first entry"
+            batch.part(self).grants += changes
+            self._queued_grants.put(changes)
+
+    def grants(self, recipient: bytes) -> list[Grant]:
+        return self._queued_grants.over(recipient, self._reader.grants(recipient))

@@ -24,8 +24,9 @@ from typing import Literal, NamedTuple, Protocol
 
 from sendall.log.batch import Batch, Part, is_control
 from sendall.log.database import SEQ_BITS, digest
+from sendall.log.grants import Dropped, GrantChange
 from sendall.log.pruning import Pruned, prune
-from sendall.log.roomlog import Record, Retention, RoomLog
+from sendall.log.roomlog import GRANTS_PER_RECIPIENT, Record, Retention, RoomLog
 
 Sync = Literal["commit", "os"]
 
@@ -52,6 +53,14 @@ _INSERT = """
 _ACCOUNT = """
     UPDATE rooms SET last = ?, control = control + ?, messages = messages + ?, message_bytes = message_bytes + ?
     WHERE number = ?"""
+
+
+# A replaced row gets the highest number: the order of the numbers is that of keeping.
+_KEEP_GRANT = "INSERT OR REPLACE INTO grants (room, recipient, granter, sealed_to, sealed) VALUES (?, ?, ?, ?, ?)"
+_DROP_OLDEST = f"""
+    DELETE FROM grants WHERE room = ?1 AND recipient = ?2 AND number <= (
+        SELECT number FROM grants WHERE room = ?1 AND recipient = ?2
+        ORDER BY number DESC LIMIT 1 OFFSET {GRANTS_PER_RECIPIENT})"""
 
 
 class NumberedLog(RoomLog, Protocol):
@@ -204,9 +213,19 @@ class Writer:
             execute("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)", (log.number, seq, state, check))
             execute("UPDATE rooms SET checkpoint = ? WHERE number = ?", (seq, log.number))
             self._wal_bytes += len(state)
+        self._write_grants(log.number, part.grants)
         # Two pages beside the rows: the room's own and the last one of its entries, written again each time.
         self._wal_bytes += sum(len(record.entry) + 2 * _H for record in records) + 2 * _PAGE
         return control > 0
+
+    def _write_grants(self, room: int, changes: Iterable[GrantChange]) -> None:
+        for change in changes:
+            if isinstance(change, Dropped):
+                self._connection.execute("DELETE FROM grants WHERE room = ? AND recipient = ?", (room, *change))
+                continue
+            self._connection.execute(_KEEP_GRANT, (room, *change))
+            self._connection.execute(_DROP_OLDEST, (room, change.recipient))
+            self._wal_bytes += len(change.sealed) + _PAGE
 
     def _prune(self) -> None:
         for done in self._passes[0]:

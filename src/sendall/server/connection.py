@@ -16,8 +16,10 @@ from sendall.protocol.chunks import binary_message, text_message
 from sendall.protocol.entry import MAX_ENTRY, Entry, EntryType, parse
 from sendall.protocol.turns import State
 from sendall.server.admission import Bucket
-from sendall.server.delivery import Reader
-from sendall.server.room import Pruned, Refusal, Room, slow_down
+from sendall.server.delivery import NEVER, Reader
+from sendall.server.private_room import FROM_MEMBERS, PrivateRoom
+from sendall.server.reading import Pruned
+from sendall.server.room import Refusal, Room, slow_down
 from sendall.server.session import Asked, Close, Intent, Proven, Say, Session
 from sendall.server.wire import Wire
 
@@ -28,9 +30,10 @@ log = logging.getLogger("sendall.server")
 
 MAX_SIGNAL = 1024
 """Bytes of a signal or card: everybody present is written it at once."""
-_SIGNAL = EntryType.SIGNAL  # bound once, as in protocol.room
+_MESSAGE, _SIGNAL = EntryType.MESSAGE, EntryType.SIGNAL  # bound once, as in protocol.room
 TOO_BIG = Refusal(Code.TOO_BIG)
 FULL = Refusal(Code.FULL, 2000)
+FORBIDDEN = Refusal(Code.FORBIDDEN)
 
 
 class Connection:
@@ -44,6 +47,9 @@ class Connection:
         """The proven identity; empty before the proof."""
         self.modulus = b""
         self.rooms: dict[int, tuple[Room, Reader]] = {}
+        """The rooms it is in, by rid."""
+        self.listening: dict[int, tuple[Room, Reader]] = {}
+        """Where it is not, and only listens: to control entries, or to the last entries it has a right to."""
         self.is_stalled = False
         """Whether the transport takes nothing more for the moment."""
         self.is_closed = False
@@ -52,6 +58,8 @@ class Connection:
         self._unsent = 0
         limits = relay.settings.limits
         self._signals = Bucket(limits.signal_rate, limits.signal_rate * 2, now)
+        self._controls = Bucket(limits.control_rate, limits.control_rate * 10, now)
+        self._grants = Bucket(limits.grant_rate, limits.grant_rate * 10, now)
         self._address_bucket: Bucket | None = None
         self._member_bucket: Bucket | None = None
         self.say(session.greet().frame)
@@ -72,10 +80,9 @@ class Connection:
             for frame in f.client_frames(data):
                 held = self.rooms.get(frame.rid)
                 if isinstance(frame, f.GrantFrame):
-                    continue  # a hint, and nobody's business in an OPEN room
-                if held is None:
-                    # Left or never entered: the answer to a post that crossed an `unsub`.
-                    self.say(f.ErrorFrame(code=Code.NOT_MEMBER, text=f"not in the room of rid {frame.rid}"))
+                    self._take_grant(frame, now)
+                elif held is None:
+                    self._post_from_outside(frame, now)
                 elif frame.kind == f.POST:
                     self._post(held[0], frame.entry, now)
                 else:
@@ -91,8 +98,8 @@ class Connection:
         self._progress_at = self.relay.clock()
         # Who does not read is not read from: its requests would pile up our answers.
         self.wire.pause_reading()
-        for room, reader in self.rooms.values():
-            room.audience.fall_behind(reader)
+        for reader in self._readers():
+            reader.audience.fall_behind(reader)
 
     def drained(self) -> None:
         self.is_stalled = False
@@ -100,10 +107,10 @@ class Connection:
         self.session.heard = now
         if not self._held_by:
             self.wire.resume_reading()
-        for _, reader in self.rooms.values():
+        for reader in self._readers():
             reader.has_room = True
             reader.alive_at = now
-        for room, reader in list(self.rooms.values()):
+        for room, reader in [*self.rooms.values(), *self.listening.values()]:
             if reader.wants_grant:
                 self.relay.grants.put(self, room)
             self.pull(room, reader)
@@ -140,8 +147,7 @@ class Connection:
         if not self.is_closed:
             self.is_closed = True
             self.session.state = State.CLOSED
-        for room, reader in list(self.rooms.values()):
-            self.leave(room, reader)
+        self._leave_all()
         self.relay.forget(self)
 
     # -- doing ----------------------------------------------------------------------------------
@@ -149,6 +155,10 @@ class Connection:
     def say(self, frame: f.FromServer) -> None:
         if not self.is_closed:
             self.wire.write(text_message(f.encode(frame)))
+
+    def fail(self, q: int, code: Code, text: str) -> None:
+        """Answer the request `q` with an error."""
+        self.say(f.ErrorFrame(q=q, code=code, text=text))
 
     def end(self, code: CloseCode, reason: str) -> None:
         """Close the connection with `code`; repeated calls do nothing."""
@@ -159,8 +169,7 @@ class Connection:
         if code is CloseCode.MALFORMED:
             log.info("x %s broke the protocol: %s", self.wire.peer.address, reason)
         # Readers hold the transport's own write: nothing may follow the close frame.
-        for room, reader in list(self.rooms.values()):
-            self.leave(room, reader)
+        self._leave_all()
         self.wire.close(code, reason.encode()[:120].decode(errors="ignore"))
 
     def end_unserved(self, error: LogError) -> None:
@@ -168,27 +177,67 @@ class Connection:
         log.error("! %s cannot be served: %s", self.wire.peer.address, error)
         self.end(CloseCode.GOING_AWAY, "the server cannot read its log; its operator sees why")
 
-    def enter(self, room: Room, cursor: int) -> Reader:
-        reader = Reader(self.wire.write, cursor, self.relay.clock())
+    def enter(self, room: Room, cursor: int, *, early: int) -> Reader:
+        """Be in a room: everything after `cursor` follows, up to `early` the control entries only."""
+        reader = Reader(room.audience, self.wire.write, cursor, self.relay.clock(), early=early)
         reader.has_room = not self.is_stalled
         self.rooms[room.rid] = (room, reader)
-        room.audience.add(reader)
-        room.presence.enter(self.id_pk)
+        room.enter(self, reader)
         return reader
 
-    def leave(self, room: Room, reader: Reader) -> None:
-        del self.rooms[room.rid]
-        room.audience.remove(reader)
-        room.presence.leave(self.id_pk)
-        owner, _ = room.cards.get(self.id_pk, (None, b""))
-        if owner is self:
-            del room.cards[self.id_pk]
+    def watch(self, room: PrivateRoom, cursor: int) -> Reader:
+        """See the control entries of a room after `cursor`, and nothing else of it."""
+        reader = Reader(room.watchers, self.wire.write, cursor, self.relay.clock(), early=NEVER)
+        reader.has_room = not self.is_stalled
+        self.listening[room.rid] = (room, reader)
+        room.watch(self, reader)
+        return reader
+
+    def leave(self, rid: int) -> None:
+        """Neither be in that room nor listen to it any more; elsewhere, this changes nothing."""
+        if rid in self.rooms:
+            room, reader = self.rooms.pop(rid)
+            room.leave(self)
+        elif rid in self.listening:
+            room, reader = self.listening.pop(rid)
+            if isinstance(room, PrivateRoom):
+                room.watch_no_more(self)
+        else:
+            return
+        reader.audience.remove(reader)
         self.relay.touch(room)
+
+    def dismiss(self, room: PrivateRoom, reader: Reader, seq: int) -> None:
+        """The entry at `seq` removes this identity: what the reader lacks up to it still comes, then nothing more."""
+        reader.limit = seq
+        if room.rid in self.rooms:
+            del self.rooms[room.rid]
+            self.listening[room.rid] = (room, reader)
+            room.leave(self)
+        if reader.is_current or reader.is_done:
+            self.leave(room.rid)
+        self.relay.touch(room)
+
+    def is_at(self, rid: int) -> bool:
+        """Whether it is in that room, or listens to it."""
+        return rid in self.rooms or rid in self.listening
+
+    @property
+    def places(self) -> int:
+        """How many rooms it is in or listens to."""
+        return len(self.rooms) + len(self.listening)
+
+    def _readers(self) -> list[Reader]:
+        return [reader for _, reader in (*self.rooms.values(), *self.listening.values())]
+
+    def _leave_all(self) -> None:
+        for rid in (*self.rooms, *self.listening):
+            self.leave(rid)
 
     def pull(self, room: Room, reader: Reader) -> None:
         """Give a LAGGING reader what its transport takes; goes on in later turns if that is much."""
         try:
-            if room.audience.pull(reader, room):
+            if reader.audience.pull(reader):
                 self.relay.later(lambda: self.pull(room, reader))
                 return
         except Pruned:
@@ -197,12 +246,22 @@ class Connection:
         except LogError as error:
             self.end_unserved(error)
             return
-        if reader.is_current and reader.missed:
+        if reader.is_done:
+            self.leave(room.rid)
+        elif reader.is_current and reader.missed:
             reader.missed = False
-            self.say(room.presence.roster())
-            if room.presence.is_small:
-                for _, card in list(room.cards.values()):
-                    self.wire.write(card)
+            self._tell_who_is_here(room)
+        if reader.wants_grant and reader.has_room and not reader.is_early:
+            self.relay.grants.put(self, room)
+
+    def _tell_who_is_here(self, room: Room) -> None:
+        if room.rid not in self.rooms:
+            self.say(f.Present(rid=room.rid, count=room.presence.count))
+            return
+        self.say(room.presence.roster())
+        if room.presence.is_small:
+            for _, card in list(room.cards.values()):
+                self.wire.write(card)
 
     def _carry_out(self, intents: list[Intent], now: float) -> None:
         for intent in intents:
@@ -225,28 +284,61 @@ class Connection:
             self._refuse(room, parse(raw[:MAX_ENTRY]), TOO_BIG)
             return
         entry = parse(raw)
-        if entry.type == _SIGNAL:
+        if entry.type == _MESSAGE:
+            refusal = self._judge(entry, now) or room.judge_post(entry, now)
+            if refusal is not None:
+                self._refuse(room, entry, refusal)
+                return
+            room.accept(entry, self.relay.wall_ms())
+            self.relay.accepted(room, self, now)
+        elif entry.type == _SIGNAL:
             if self._may_signal(room, entry, now):
                 room.audience.tell(binary_message(f.shown_frame(room.rid, raw)))
-            return
-        refusal = self._judge(room, entry, now)
+        else:
+            self._post_control(room, entry, now)
+
+    def _post_from_outside(self, post: f.Post, now: float) -> None:
+        """Take the join of whoever watches a room; nothing else comes from outside."""
+        room, reader = self.listening.get(post.rid, (None, None))
+        is_join = post.kind == f.POST and post.entry[1] == EntryType.JOIN and len(post.entry) <= MAX_ENTRY
+        if isinstance(room, PrivateRoom) and reader is not None and reader.audience is room.watchers and is_join:
+            self._post_control(room, parse(post.entry), now)
+        else:
+            # Left, removed or never entered: also the answer to a post that crossed an `unsub`.
+            self.say(f.ErrorFrame(code=Code.NOT_MEMBER, text=f"not in the room of rid {post.rid}"))
+
+    def _post_control(self, room: Room, entry: Entry, now: float) -> None:
+        # One look at the clock: an invite must not expire between the verdict and the log.
+        wall_ms = self.relay.wall_ms()
+        refusal = self._judge(entry, now) or self._judge_control(room, entry, now, wall_ms)
         if refusal is not None:
             self._refuse(room, entry, refusal)
             return
-        room.accept(entry, self.relay.wall_ms())
+        room.accept(entry, wall_ms)
         self.relay.accepted(room, self, now)
 
-    def _judge(self, room: Room, entry: Entry, now: float) -> Refusal | None:
+    def _judge_control(self, room: Room, entry: Entry, now: float, wall_ms: int) -> Refusal | None:
+        if not isinstance(room, PrivateRoom) or entry.type not in FROM_MEMBERS:
+            return FORBIDDEN
+        wait = self._controls.spend(now)  # each costs a check of a signature, also if it is refused
+        return slow_down(wait) if wait else room.judge_control(entry, now, wall_ms)
+
+    def _judge(self, entry: Entry, now: float) -> Refusal | None:
         if entry.sender != self.id_pk:
-            return Refusal(Code.FORBIDDEN)
+            return FORBIDDEN
         for bucket in (self._member_bucket, self._address_bucket):
             if bucket is not None:
                 wait = bucket.spend(now)
                 if wait:
                     return slow_down(wait)
-        if not self.relay.is_writable:
-            return FULL
-        return room.judge_post(entry, now)
+        return None if self.relay.is_writable else FULL
+
+    def _take_grant(self, grant: f.GrantFrame, now: float) -> None:
+        # A hint, as a signal is: what does not fit is dropped without a word; in an OPEN room nobody leaves any.
+        room, _ = self.rooms.get(grant.rid, (None, None))
+        if isinstance(room, PrivateRoom) and self.relay.is_writable and not self._grants.spend(now):
+            room.take_grant(self.id_pk, grant.recipient, grant.grant, self.relay.wall_ms())
+            self.relay.touch(room)
 
     def _refuse(self, room: Room, entry: Entry, refusal: Refusal) -> None:
         self.say(
@@ -265,6 +357,7 @@ class Connection:
         return (
             entry.sender == self.id_pk
             and entry.epoch == room.state.epoch
+            and room.admits(entry.sender)
             and len(entry.raw) <= MAX_SIGNAL
             and not self._signals.spend(now)
         )

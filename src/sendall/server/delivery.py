@@ -16,21 +16,41 @@ PULL_CHUNKS = 4
 """Chunks a reader may pull in one turn of the loop, so that a long history delays nobody."""
 
 
+NEVER = 2**63
+"""A seq that no log reaches."""
+
+
 class Source(Protocol):
     """Where a lagging reader reads: the tape, else the log."""
 
-    def next_after(self, cursor: int) -> Chunk: ...
+    def next_after(self, cursor: int, upto: int) -> Chunk:
+        """Return what follows `cursor`, not beyond `upto`, which is after it."""
+        ...
+
+    def early_after(self, cursor: int, upto: int) -> Chunk:
+        """Return control entries after `cursor`; without any, an empty chunk that ends at `upto`."""
+        ...
 
 
 class Reader:
     """One connection's place in one room."""
 
-    __slots__ = ("alive_at", "cursor", "has_room", "is_current", "missed", "wanted_at", "wants_grant", "write")
+    __slots__ = (
+        *("alive_at", "audience", "cursor", "early", "has_room", "is_current", "limit", "missed"),
+        *("wanted_at", "wants_grant", "write"),
+    )
 
-    def __init__(self, write: Callable[[bytes], None], cursor: int, now: float) -> None:
+    def __init__(
+        self, audience: Audience, write: Callable[[bytes], None], cursor: int, now: float, *, early: int = 0
+    ) -> None:
+        self.audience = audience
         self.write = write
         self.cursor = cursor
         """While LAGGING: everything up to here was written. Not kept up to date while CURRENT."""
+        self.early = early
+        """Up to here it is given control entries only: it begins later than its own cursor, or (NEVER) it watches."""
+        self.limit = NEVER
+        """Nothing after this seq is for it: it is no member any more."""
         self.is_current = False
         self.has_room = True
         """Whether the transport takes more."""
@@ -43,12 +63,23 @@ class Reader:
         self.wanted_at = float("-inf")
         """When it last asked for a grant."""
 
+    @property
+    def is_early(self) -> bool:
+        """Whether it is still given what lies before its beginning; a grant would end that part."""
+        return self.cursor < self.early
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it was given all that it may be given."""
+        return self.cursor >= self.limit
+
 
 class Audience:
     """The readers of one room. `sent` is the last seq that was pushed to the CURRENT ones."""
 
-    def __init__(self, sent: int) -> None:
+    def __init__(self, sent: int, source: Source) -> None:
         self.sent = sent
+        self._source = source
         self.readers: set[Reader] = set()
         self.lagging: set[Reader] = set()
         self._writes: tuple[Callable[[bytes], None], ...] | None = ()
@@ -86,14 +117,14 @@ class Audience:
             self.lagging.add(reader)
             self._writes = None
 
-    def pull(self, reader: Reader, source: Source) -> bool:
+    def pull(self, reader: Reader) -> bool:
         """Write what a LAGGING reader lacks while its transport has room.
 
         Returns whether to go on in a later turn: True only if it has room left and lacks more. A reader that was
         removed meanwhile is given nothing.
         """
         for _ in range(PULL_CHUNKS):
-            if not reader.has_room or reader not in self.lagging:
+            if not reader.has_room or reader not in self.lagging or reader.is_done:
                 return False
             # The comparison and the switch stay in one step: between them an entry could arrive
             # that is neither pushed (not CURRENT yet) nor pulled (loop already ended).
@@ -102,9 +133,14 @@ class Audience:
                 reader.is_current = True
                 self._writes = None
                 return False
-            chunk = source.next_after(reader.cursor)
+            upto = min(self.sent, reader.limit)
+            if reader.is_early:
+                chunk = self._source.early_after(reader.cursor, min(upto, reader.early))
+            else:
+                chunk = self._source.next_after(reader.cursor, upto)
             reader.cursor = chunk.last
-            reader.write(chunk.data)
+            if chunk.data:
+                reader.write(chunk.data)
         return True
 
     @property

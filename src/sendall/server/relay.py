@@ -12,16 +12,19 @@ from collections.abc import Callable
 from typing import assert_never
 
 from sendall.config import ServerSettings
-from sendall.errors import CloseCode, Code, LogError
+from sendall.errors import CloseCode, LogError
 from sendall.log.roomlog import Record, Retention, RoomLog, Store
 from sendall.protocol import frames as f
 from sendall.protocol.chunks import text_message
 from sendall.protocol.entry import EntryType, Role
-from sendall.protocol.roles import is_room_name
 from sendall.server.admission import Bucket, Buckets
-from sendall.server.authority import Authority, GrantQueue
+from sendall.server.authority import Authority
 from sendall.server.connection import Connection
-from sendall.server.room import Pruned, Room
+from sendall.server.granting import GrantQueue
+from sendall.server.open_room import OpenRoom
+from sendall.server.private_room import PrivateRoom
+from sendall.server.reception import Reception
+from sendall.server.room import Room
 from sendall.server.rooms import Rooms
 from sendall.server.session import Credentials, Request, Session
 from sendall.server.wire import Wire
@@ -59,7 +62,6 @@ class Relay:
         """The log failed and is not open again yet: nothing is accepted, reading goes on from the tape."""
         self._random_bytes = random_bytes
         self._touched: dict[Room, None] = {}
-        self._waiting: dict[Room, list[tuple[Connection, f.Sub]]] = {}
         self.grants = GrantQueue(authority, call_soon)
         self._held: dict[Room, set[Connection]] = {}
         self._retained_at = 0.0
@@ -67,7 +69,7 @@ class Relay:
         self.rooms = Rooms(store, authority, limits, clock=clock, wall_ms=wall_ms, touch=self.touch)
         self._members: Buckets[bytes] = Buckets(limits.member_rate, limits.member_burst)
         self._addresses: Buckets[str] = Buckets(limits.address_rate, limits.address_rate * 2)
-        self._creations: Buckets[bytes] = Buckets(limits.room_creations_per_hour / 3600, 30)
+        self.reception = Reception(self)
 
     @property
     def is_writable(self) -> bool:
@@ -97,16 +99,15 @@ class Relay:
     def asked(self, connection: Connection, frame: Request, now: float) -> None:
         match frame:
             case f.Sub():
-                self._subscribe(connection, frame, now)
-            case f.Make(q=q):
-                self._error(connection, q, Code.FULL, "this server makes no PRIVATE rooms")
-            case f.Have():
-                pass  # in an OPEN room a grant belongs to the connection: there is nothing to drop
+                self.reception.subscribe(connection, frame)
+            case f.Make():
+                self.reception.make(connection, frame)
             case f.Read():
-                self._read(connection, frame)
+                self.reception.read(connection, frame)
             case f.Unsub(rid=rid):
-                if rid in connection.rooms:
-                    connection.leave(*connection.rooms[rid])
+                connection.leave(rid)
+            case f.Have(rid=rid, e=e):
+                self._has_key(connection, rid, e)
             case f.Want(rid=rid):
                 self._want(connection, rid, now)
             case never:
@@ -114,103 +115,18 @@ class Relay:
 
     def _want(self, connection: Connection, rid: int, now: float) -> None:
         room, reader = connection.rooms.get(rid, (None, None))
-        if room is not None and reader is not None and now - reader.wanted_at >= WANT_EVERY_S:
+        if isinstance(room, PrivateRoom):
+            room.want(connection.id_pk, now)
+        elif room is not None and reader is not None and now - reader.wanted_at >= WANT_EVERY_S:
             reader.wanted_at = now
             self.grants.put(connection, room)
 
-    # -- subscribing --------------------------------------------------------------------------
-
-    def _subscribe(self, connection: Connection, sub: f.Sub, now: float) -> None:
-        room = self._room_for(connection, sub, now)
-        if room is None:
-            return
-        if room.state.is_banned(connection.id_pk):
-            self._error(connection, sub.q, Code.BANNED, "banned from this room")
-        elif room.rid not in connection.rooms and len(connection.rooms) >= self.settings.limits.rooms_per_connection:
-            self._error(connection, sub.q, Code.FULL, f"a connection is in at most {len(connection.rooms)} rooms")
-        elif connection.is_stalled:
-            self._error(connection, sub.q, Code.SLOW_DOWN, "read what was sent before asking for more")
-        elif not room.is_founded:
-            self._waiting.setdefault(room, []).append((connection, sub))
-        else:
-            self._begin(connection, room, sub)
-
-    def _room_for(self, connection: Connection, sub: f.Sub, now: float) -> Room | None:
-        if sub.name is None:
-            self._error(connection, sub.q, Code.UNKNOWN_INVITE if sub.invite else Code.UNKNOWN_ROOM, "")
-            return None
-        if not is_room_name(sub.name):
-            text = "a room name has 1 to 64 bytes of UTF-8 (NFC) without control or format characters"
-            self._error(connection, sub.q, Code.MALFORMED, text)
-            return None
-        try:
-            room = self.rooms.named(sub.name)
-        except LogError:
-            self._error(connection, sub.q, Code.FULL, "this room's log is damaged; the operator must repair it")
-            return None
-        if room is not None:
-            return room
-        if not sub.create:
-            self._error(connection, sub.q, Code.UNKNOWN_ROOM, ", ".join(self.rooms.nearest(sub.name, now)))
-            return None
-        if len(self.rooms) >= self.settings.limits.rooms or not self.is_writable:
-            self._error(connection, sub.q, Code.FULL, "this server takes no more rooms")
-            return None
-        wait = self._creations.of(connection.id_pk, now).spend(now)
-        if wait:
-            text = f"too many new rooms; the next can be made in {wait:.0f} s"
-            self._error(connection, sub.q, Code.SLOW_DOWN, text)
-            return None
-        return self.rooms.found(sub.name)
-
-    def _begin(self, connection: Connection, room: Room, sub: f.Sub) -> None:
-        if room.rid in connection.rooms:
-            connection.leave(*connection.rooms[room.rid])
-        try:
-            place = room.place(sub)
-        except Pruned:
-            connection.end(CloseCode.TOO_SLOW, "retention passed this place; come back and resume")
-            return
-        connection.say(
-            f.SubOk(
-                q=sub.q,
-                rid=room.rid,
-                room=f.B64(room.state.room_id),
-                first=place.first,
-                last=place.last,
-                from_=place.from_,
-                h=f.B64(place.h),
-                cut=place.cut,
-            )
-        )
-        if not place.is_shared:
-            return
-        for chunk in room.early_control(sub.after, place.from_):
-            connection.wire.write(chunk.data)
-        reader = connection.enter(room, place.from_)
-        self.grants.put(connection, room)
-        connection.pull(room, reader)
-        self.touch(room)
-
-    def _read(self, connection: Connection, read: f.Read) -> None:
-        room, _ = connection.rooms.get(read.rid, (None, None))
-        if room is None:
-            self._error(connection, read.q, Code.NOT_MEMBER, "not in that room")
-            return
-        if connection.is_stalled:
-            self._error(connection, read.q, Code.SLOW_DOWN, "read what was sent before asking for more")
-            return
-        page = room.page(read.from_, read.to)
-        if page is None:
-            self._error(connection, read.q, Code.STALE, "nothing is kept of that range")
-            return
-        from_, to, h, chunks = page
-        connection.say(f.Page(q=read.q, rid=read.rid, from_=from_, to=to, h=f.B64(h)))
-        for chunk in chunks:
-            connection.wire.write(chunk.data)
-
-    def _error(self, connection: Connection, q: int, code: Code, text: str) -> None:
-        connection.say(f.ErrorFrame(q=q, code=code, text=text))
+    def _has_key(self, connection: Connection, rid: int, e: int) -> None:
+        room, _ = connection.rooms.get(rid, (None, None))
+        # In an OPEN room a grant belongs to the connection: there is nothing to drop.
+        if isinstance(room, PrivateRoom):
+            room.has_key(connection.id_pk, e)
+            self.touch(room)
 
     # -- the turn -------------------------------------------------------------------------------
 
@@ -234,8 +150,8 @@ class Relay:
         for room in touched:
             self._commit(room)
             self._tell_presence(room, now)
-            if room.is_founded and room.is_epoch_over(self.wall_ms()) and not self.is_broken:
-                self.rooms.begin_epoch(room)
+            if room.is_founded and not self.is_broken:
+                self.rooms.begin_epoch_if_over(room)
         self.store.flush()
 
     def _commit(self, room: Room, *, checkpoint: bool = False) -> None:
@@ -250,24 +166,13 @@ class Relay:
     def durable(self, room_log: RoomLog, records: list[Record]) -> None:
         """The log's word that `records` are on the disk: now they may be seen."""
         room = self.rooms[room_log.room_id]
-        was_founded = room.is_founded
         room.publish(records)
-        if any(record.entry[1] == EntryType.EPOCH for record in records):
+        if isinstance(room, OpenRoom) and any(record.entry[1] == EntryType.EPOCH for record in records):
             for connection in self.connections:
                 if room.rid in connection.rooms:
                     self.grants.put(connection, room)
-        if not was_founded and room.is_founded:
-            for connection, sub in self._waiting.pop(room, ()):
-                if not connection.is_closed:
-                    self._begin_late(connection, sub)
+        self.reception.became_durable(room)
         self.release(room, self.clock())
-
-    def _begin_late(self, connection: Connection, sub: f.Sub) -> None:
-        try:
-            self._subscribe(connection, sub, self.clock())  # judged anew: it may be banned meanwhile
-        except LogError as error:
-            # Not passed on: the log has the other rooms of this commit to tell.
-            connection.end_unserved(error)
 
     def release(self, room: Room, now: float) -> None:
         """Let the writers that waited for the disk or the readers go on, if there is room again."""
@@ -313,17 +218,26 @@ class Relay:
             self._tell_presence(room, now)
             self.release(room, now)
             if not room.audience.readers:
-                room.tape.clear()
-            if room.is_founded and room.is_epoch_over(wall_ms) and not self.is_broken:
-                self.rooms.begin_epoch(room)
+                room.reading.tape.clear()
+            if room.is_founded and not self.is_broken:
+                self.rooms.begin_epoch_if_over(room)
+            if isinstance(room, PrivateRoom):
+                room.pass_wants(now)
         if self.is_broken:
             return
         self.rooms.load_more(1)
         if now - self._retained_at >= RETAIN_EVERY_S:
             self._retained_at = now
+            self._forget_old(now, wall_ms)
             self._retain(wall_ms)
-            for buckets in (self._members, self._addresses, self._creations):
-                buckets.forget_full(now)
+
+    def _forget_old(self, now: float, wall_ms: int) -> None:
+        for room in self.rooms:
+            if isinstance(room, PrivateRoom):
+                room.forget_old(now, wall_ms)
+        self.reception.forget_full(now)
+        for buckets in (self._members, self._addresses):
+            buckets.forget_full(now)
 
     def _retain(self, wall_ms: int) -> None:
         settings = self.settings
@@ -335,7 +249,8 @@ class Relay:
         for room in self.rooms:
             # The numbers of pruned messages live on in the checkpoint only: it goes first.
             self._commit(room, checkpoint=True)
-            self.authority.drop_keys(room.log, room.oldest_epoch)
+            if isinstance(room, OpenRoom):
+                self.authority.drop_keys(room.log, room.oldest_epoch)
         self.store.flush()
         self.store.retain([room.state.room_id for room in self.rooms if room.is_founded], retention, wall_ms)
 
@@ -354,7 +269,6 @@ class Relay:
         """
         self.store = store
         self.is_broken = False
-        waiting, self._waiting = self._waiting, {}
         before = [(room, room.state.seq, set(room.posters)) for room in self.rooms]
         gone = self.rooms.reopen(store)
         # Whose entries were accepted and are lost learn it by coming back: no receipt would ever come.
@@ -363,10 +277,9 @@ class Relay:
             for connection in self._held.pop(room, ()):
                 connection.unhold(room)
         for connection in list(self.connections):
-            if connection in posters or any(room.rid in connection.rooms for room in gone):
+            if connection in posters or any(connection.is_at(room.rid) for room in gone):
                 connection.end(CloseCode.RESTARTING, "the server's log was opened anew")
-        for connection, sub in (asked for subs in waiting.values() for asked in subs):
-            self._error(connection, sub.q, Code.FULL, "the server's log failed before the room was made")
+        self.reception.recovered()
         log.info("= the log is open again")
 
     def finish(self) -> None:
