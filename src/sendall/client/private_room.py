@@ -97,7 +97,8 @@ class PrivateFollower(RoomFollower):
         self.backfill: Backfill | None = None
         self._origin = origin
         self._means = means
-        self._has_begun = False
+        self._has_begun = self._has_seen_all = False
+        self._nicks: dict[bytes, str] = {}
         super().__init__(
             name,
             server_pk=server_pk,
@@ -194,7 +195,15 @@ class PrivateFollower(RoomFollower):
 
     def nick_of(self, id_pk: bytes) -> str:
         """Return how a person is called in a sentence: the name they gave, and the tag of their key."""
-        return f"{self.people.nicks.get(id_pk, ev.NO_NICK)} ({ev.tag_of(id_pk)})"
+        nick = self.people.nicks.get(id_pk) or self._nicks.get(id_pk, ev.NO_NICK)
+        return f"{nick} ({ev.tag_of(id_pk)})"
+
+    def take_events(self) -> list[ev.Event]:
+        told = super().take_events()
+        for event in told:
+            if isinstance(event, ev.Message):
+                self._nicks[event.sender] = event.nick  # bounded by the members there ever were
+        return told
 
     # -- subscribing --------------------------------------------------------------------------
 
@@ -252,6 +261,7 @@ class PrivateFollower(RoomFollower):
 
     def disconnected(self) -> None:
         super().disconnected()
+        self._has_seen_all = False
         self.acts.disconnected()
         self.custody.disconnected()
         self.duties.disconnected()
@@ -262,14 +272,17 @@ class PrivateFollower(RoomFollower):
         super().heard_control(seq, entry, body, early=early)
         own = self.acts.came_back(entry.raw, seq) if entry.sender == self.me else None
         self.acts.control_changed(self.log.state)
-        self._see_to(entry, body, is_own=own is not None)
+        self._see_to(entry, body, is_own=own is not None, is_news=not early or self._has_seen_all)
         if not early:
             sentence = tiding(entry, body, self.membership, self.nick_of, self.me)
             if sentence:
                 self.events.append(ev.Notice(seq, sentence))
 
-    def _see_to(self, entry: Entry, body: b.Body, *, is_own: bool) -> None:
-        """Do what a control entry asks of this client: hand out keys, make new ones, go."""
+    def _see_to(self, entry: Entry, body: b.Body, *, is_own: bool, is_news: bool) -> None:
+        """Do what a control entry asks of this client: hand out keys, make new ones, go.
+
+        `is_news`: it is not of a past in which this identity may have gone and come back.
+        """
         match body:
             case b.Genesis() if self._origin.genesis is not None:
                 self.chronicle.is_knock = self._origin.knock
@@ -281,15 +294,15 @@ class PrivateFollower(RoomFollower):
                 if is_own:
                     self.custody.owe_all(self.log.state)
                     self.duties.topic_due = True
-                if self.me in body.removed:
+                if is_news and self.me in body.removed:
                     self._gone(f"{self.nick_of(entry.sender)} removed you from {self.name!r}", _NEW_LINK)
             case b.Invite() if is_own:
                 self.custody.owe_door(body.invite_pk)
             case b.Admit() if is_own:
                 self.custody.owe_member(body.id_pk)
-            case b.Leave() if entry.sender == self.me:
+            case b.Leave() if is_news and entry.sender == self.me:
                 self._gone(f"you left {self.name!r}", _NEW_LINK)
-            case b.Leave():
+            case b.Leave() if entry.sender != self.me:
                 self.duties.somebody_left(self.log.state.epoch)
             case b.Rekey() if entry.sender == self.me:
                 self.duties.rekeyed(body.modulus)
@@ -309,6 +322,7 @@ class PrivateFollower(RoomFollower):
 
     def _at_the_door(self) -> None:
         """All control entries there were have come: join, wait, or go in."""
+        self._has_seen_all = True
         door = self._origin.door
         if self.is_member or self.is_pending or self.acts.wants(a.Join):
             return
