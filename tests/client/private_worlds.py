@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from sendall.client import acts as a
 from sendall.client.beginning import Beginning
 from sendall.client.foyer import Door
+from sendall.client.origin import Means, Origin
 from sendall.client.outbox import Outbox
-from sendall.client.private_room import Means, Origin, PrivateFollower
+from sendall.client.private_room import PrivateFollower
 from sendall.crypto.identity import Identity
 from sendall.crypto.invites import InviteKeys
 from sendall.crypto.primitives import RsaKey

@@ -14,9 +14,10 @@ from typing import NamedTuple
 from sendall.client.address import Address
 from sendall.client.beginning import Beginning
 from sendall.client.foyer import Door
+from sendall.client.origin import Means, Origin
 from sendall.client.outbox import Outbox
 from sendall.client.outbox_store import Lane, OutboxFile
-from sendall.client.private_room import Means, Origin, PrivateFollower
+from sendall.client.private_room import PrivateFollower
 from sendall.client.vault import KnownRoom, Vault
 from sendall.crypto.identity import Identity
 from sendall.crypto.invites import InviteKeys

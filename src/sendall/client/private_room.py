@@ -8,9 +8,6 @@ Source: docs/protocol.md, "Rotation and joining".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
-
 from sendall.client import acts as a
 from sendall.client import events as ev
 from sendall.client.acts import Acts
@@ -19,13 +16,13 @@ from sendall.client.chronicle import Chronicle, Past, unpack_room
 from sendall.client.conversation.kinds import Topic, content_of
 from sendall.client.custody import Custody
 from sendall.client.duties import Duties
-from sendall.client.foyer import Door
 from sendall.client.items import Place
 from sendall.client.keys import write_content
+from sendall.client.origin import Backfill, Means, Origin
 from sendall.client.outbox import Outbox
 from sendall.client.private_following import PrivateFollowing
 from sendall.client.reading import Reader
-from sendall.client.ring import Ring, Safe
+from sendall.client.ring import Ring
 from sendall.client.room import RoomFollower
 from sendall.client.tidings import tiding
 from sendall.crypto.identity import Identity
@@ -40,36 +37,6 @@ from sendall.protocol.room import RoomState
 WANT_AFTER_S = 0.5
 """Seconds that a grant may take by itself before it is asked for."""
 _NEW_LINK = "ask a member for a new link"
-
-
-class Means(NamedTuple):
-    """What the follower of a PRIVATE room is given by its surroundings."""
-
-    safe: Safe
-    random: Callable[[int], bytes]
-    wall_ms: Callable[[], int]
-
-
-class Origin(NamedTuple):
-    """How this program comes to the room: by its genesis, by a link, or as somebody who knows it."""
-
-    room_id: bytes | None
-    """None by a link: the invite entry tells."""
-    genesis: bytes | None = None
-    door: Door | None = None
-    saved: bytes | None = None
-    """What an earlier program saved of it."""
-    wraps: Sequence[RsaKey] = ()
-    """This device's RSA keys for the room, the newest last; at least one."""
-    knock: bool = False
-    """Whether a new room's links open nothing while no member is online."""
-
-
-class Backfill(NamedTuple):
-    """Messages from before the place where this program began to follow, to be shown first."""
-
-    first: int
-    last: int
 
 
 class PrivateFollower(RoomFollower):
