@@ -76,6 +76,8 @@ class PrivateRoom(Room):
         super().__init__(carrier, follower, lane, nick)
         self._address = address
         self._named = named
+        self.progress: Callable[[int, int], None] | None = None
+        """Called with the seq up to which control entries were checked, and the last, until the head is reached."""
         self._waiting: dict[a.Wanted, asyncio.Future[int]] = {}
 
     # -- asking -------------------------------------------------------------------------------
@@ -211,6 +213,9 @@ class PrivateRoom(Room):
     # -- told by the client -------------------------------------------------------------------
 
     def collect(self) -> None:
+        at = self.follower.place_in_log.progress
+        if self.progress is not None and at is not None:
+            self.progress(*at)
         for wanted, error in self.follower.acts.take_settled():
             waiting = self._waiting.get(wanted)
             if waiting is not None and not waiting.done():
