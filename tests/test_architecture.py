@@ -40,6 +40,7 @@ SHELLS = {
         "client.speaking",
         "client.vault",
         "client.vault_file",
+        "client.ways_in",
     },
     "log": {
         "log.database",

@@ -186,6 +186,8 @@ class Room(Speaker):
                 if not isinstance(event, Hole):
                     yield event
                     continue
+                if event.is_backfill and self._why_ended is not None:
+                    continue  # nobody is there to read it from; what ended the room comes behind it
                 async for missed in self._read_hole(event):
                     yield missed
         finally:

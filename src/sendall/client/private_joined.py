@@ -76,6 +76,8 @@ class PrivateRoom(Room):
         super().__init__(carrier, follower, lane, nick)
         self._address = address
         self._named = named
+        self.progress: Callable[[int, int], None] | None = None
+        """Called with the seq up to which control entries were checked, and the last, until the head is reached."""
         self._waiting: dict[a.Wanted, asyncio.Future[int]] = {}
         self._settled: list[tuple[a.Wanted, SendallError | None]] = []
 
@@ -212,6 +214,9 @@ class PrivateRoom(Room):
     # -- told by the client -------------------------------------------------------------------
 
     def collect(self) -> None:
+        at = self.follower.place_in_log.progress
+        if self.progress is not None and at is not None:
+            self.progress(*at)
         self._settled += self.follower.acts.take_settled()
         # Done is what others can use: who removes somebody and goes away at once must have given the key to the rest.
         settled = [] if self.follower.has_more else self._settled

@@ -64,6 +64,7 @@ class PrivateFollower(Standing):
         self._means = means
         self._has_begun = False
         self._backfill: Backfill | None = None
+        self._nicks: dict[bytes, str] = {}
         self._had = 0
         # The epoch whose key this connection was said to have.
         self._is_at_door = False

@@ -20,6 +20,8 @@ class Standing(RoomFollower):
     kind = Kind.PRIVATE
     place_in_log: PrivateFollowing
     _origin: Origin
+    _nicks: dict[bytes, str]
+    """What members who are away called themselves."""
 
     @property
     def chronicle(self) -> Chronicle:
@@ -85,4 +87,12 @@ class Standing(RoomFollower):
 
     def nick_of(self, id_pk: bytes) -> str:
         """Return how a person is called in a sentence: the name they gave, and the tag of their key."""
-        return f"{self.people.nicks.get(id_pk, ev.NO_NICK)} ({ev.tag_of(id_pk)})"
+        nick = self.people.nicks.get(id_pk) or self._nicks.get(id_pk, ev.NO_NICK)
+        return f"{nick} ({ev.tag_of(id_pk)})"
+
+    def take_events(self) -> list[ev.Event]:
+        told = super().take_events()
+        for event in told:
+            if isinstance(event, ev.Message):
+                self._nicks[event.sender] = event.nick  # bounded by the members there ever were
+        return told
