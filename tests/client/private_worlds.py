@@ -45,6 +45,9 @@ class MemorySafe:
     def keep_wrap_key(self, room_id: bytes, rsa: RsaKey, made_ms: int) -> None:
         self.wraps.setdefault(room_id, []).append(rsa)
 
+    def wraps_of(self, room_id: bytes) -> list[RsaKey]:
+        return list(self.wraps.get(room_id, ()))
+
     def mark_used(self, room_id: bytes, modulus: bytes) -> None:
         self.used.add(modulus)
 

@@ -76,8 +76,11 @@ class Duties:
         is_large = len(state.membership.members) > LARGE
         if has_key and self.is_wrap_used and age_ms >= (WRAP_MS_LARGE if is_large else WRAP_MS):
             self.needs_wrap = True
-        if state.membership.members[me].modulus not in {rsa.modulus for rsa in ring.wraps}:
+        modulus = state.membership.members[me].modulus
+        if not ring.has_wrap(modulus):
             self.needs_wrap = True  # grants are made to a key that this device has not
+        elif self._keyed_since is not None and now - self._keyed_since >= OLD_KEYS_S:
+            ring.drop_old_wraps(modulus)
 
     def _note_key(self, has_key: bool, now: float) -> None:
         if not has_key:

@@ -82,7 +82,8 @@ class PrivateRooms:
             if follower.topic is not None:
                 self._name(room, follower.topic)
         if follower.is_gone:
-            self._vault.forget(follower.room_id)
+            if follower.has_ended:
+                self._vault.forget(follower.room_id)
             return
         if follower.duties.needs_wrap and not self._making:
             task = asyncio.get_running_loop().create_task(self._renew(follower))

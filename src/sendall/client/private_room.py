@@ -151,6 +151,11 @@ class PrivateFollower(RoomFollower):
         return self.why_gone is not None
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the log itself shows that this identity left or was removed: not only the server's word."""
+        return self.is_gone and bool(self.log.state.seq) and not self.is_member and not self.is_pending
+
+    @property
     def my_role(self) -> Role | None:
         member = self.membership.members.get(self.me)
         return None if member is None else member.role
@@ -224,7 +229,8 @@ class PrivateFollower(RoomFollower):
     def could_not_join(self, refused: Refused) -> None:
         super().could_not_join(refused)
         if refused.code is Code.NOT_MEMBER:
-            self._gone(f"the server says that you are no member of {self.name!r} any more", _NEW_LINK)
+            sentence = f"the server says that you are no member of {self.name!r} any more"
+            self._gone(sentence, f"if nobody told you so, ask a member by another way; else {_NEW_LINK}")
 
     def disconnected(self) -> None:
         super().disconnected()

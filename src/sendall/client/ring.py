@@ -27,6 +27,10 @@ class Safe(Protocol):
 
     def keep_wrap_key(self, room_id: bytes, rsa: RsaKey, made_ms: int) -> None: ...
 
+    def wraps_of(self, room_id: bytes) -> list[RsaKey]:
+        """Return the RSA keys of a room, the newest last."""
+        ...
+
     def mark_used(self, room_id: bytes, modulus: bytes) -> None: ...
 
     def drop_wrap_keys(self, room_id: bytes, *, keep: bytes) -> int: ...
@@ -67,6 +71,18 @@ class Ring(EpochKeys):
             if self.take_keys({e: key}):
                 return True
         return self.key(e) is not None
+
+    def has_wrap(self, modulus: bytes) -> bool:
+        """Whether this device has the RSA key of this modulus; another program of it may have made it meanwhile."""
+        if all(rsa.modulus != modulus for rsa in self.wraps):
+            self.wraps = self._safe.wraps_of(self._room_id) or self.wraps
+        return any(rsa.modulus == modulus for rsa in self.wraps)
+
+    def drop_old_wraps(self, modulus: bytes) -> None:
+        """Forget all RSA keys but this one, here and on the disk: what was granted to them is in use."""
+        if len(self.wraps) > 1 and self.has_wrap(modulus):
+            self._safe.drop_wrap_keys(self._room_id, keep=modulus)
+            self.wraps = [rsa for rsa in self.wraps if rsa.modulus == modulus]
 
     def _open(self, recipient: bytes, grant: bytes) -> dict[int, bytes] | None:
         if self._invite is not None and recipient == self._invite.invite_pk:

@@ -108,7 +108,8 @@ class WaysIn(ABC):
         """Join the PRIVATE room that this client's link leads to, or come back to it.
 
         `progress` is called while the room's control entries are checked, which takes seconds where there are
-        thousands. Waits until the room can be written to, or an admin has to let this client in (`PrivateRoom.is_pending`).
+        thousands. Waits until the room can be written to, or an admin has to let this client in
+        (`PrivateRoom.is_pending`).
 
         Raises:
             UsageError: this client was not connected by a PRIVATE link.
