@@ -64,6 +64,8 @@ class PrivateFollower(RoomFollower):
         self.backfill: Backfill | None = None
         self._origin = origin
         self._means = means
+        self.has_ended = False
+        """Whether the log itself showed that this identity left or was removed: not only the server's word."""
         self._has_begun = self._has_seen_all = False
         self._nicks: dict[bytes, str] = {}
         super().__init__(
@@ -149,11 +151,6 @@ class PrivateFollower(RoomFollower):
     @property
     def is_gone(self) -> bool:
         return self.why_gone is not None
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether the log itself shows that this identity left or was removed: not only the server's word."""
-        return self.is_gone and bool(self.log.state.seq) and not self.is_member and not self.is_pending
 
     @property
     def my_role(self) -> Role | None:
@@ -268,12 +265,14 @@ class PrivateFollower(RoomFollower):
                     self.custody.owe_all(self.log.state)
                     self.duties.topic_due = True
                 if is_news and self.me in body.removed:
+                    self.has_ended = True
                     self._gone(f"{self.nick_of(entry.sender)} removed you from {self.name!r}", _NEW_LINK)
             case b.Invite() if is_own:
                 self.custody.owe_door(body.invite_pk)
             case b.Admit() if is_own:
                 self.custody.owe_member(body.id_pk)
             case b.Leave() if is_news and entry.sender == self.me:
+                self.has_ended = True
                 self._gone(f"you left {self.name!r}", _NEW_LINK)
             case b.Leave() if entry.sender != self.me:
                 self.duties.somebody_left(self.log.state.epoch)
