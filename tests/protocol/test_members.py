@@ -334,6 +334,15 @@ def test_an_invite_and_a_person_never_have_one_key(scribe: PrivateScribe) -> Non
     assert scribe.log(scribe.invite("new", invite_pk=scribe.bob.pk)) is Verdict.OK
 
 
+def test_rubbish_among_early_control_entries_only_has_its_place(scribe: PrivateScribe) -> None:
+    """Bytes that are no entry are BAD to a late reader too, and harm nothing."""
+    late = RoomState(scribe.room_id, scribe.server.pk, Kind.PRIVATE)
+    late.apply_early_control(1, 1, scribe.genesis)
+    before = agreed(late)
+    assert late.apply_early_control(7, 2, b"rubbish") is Verdict.BAD
+    assert (agreed(late), late.now) == ({**before, "seq": 7}, 2)
+
+
 # -- numbers ----------------------------------------------------------------------------------
 
 
