@@ -270,6 +270,7 @@ BY_AN_ADMIN = [
     ),
     Case("a revoke on an old state", "bob", lambda s: s.revoke("open", prev_auth=ZERO_32, who=s.bob), CONFLICT),
     Case("an admit on an old state", "bob", lambda s: s.admit(s.fay.pk, prev_auth=ZERO_32, who=s.bob), CONFLICT),
+    Case("removing himself, with the key he made", "bob", lambda s: s.epoch(removed=[s.bob], who=s.bob), DENIED),
     Case("a room without admins", "bob", lambda s: s.epoch(removed=[s.ada, s.bob], who=s.bob), DENIED),
     Case("a ban, which OPEN rooms have", "bob", lambda s: s.role(s.eve.pk, Role.BANNED, who=s.bob), DENIED),
     Case("a fifth role", "bob", lambda s: s.control(EntryType.ROLE, s.state.auth + s.eve.pk + b"\4", s.bob), BAD),

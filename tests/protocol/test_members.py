@@ -120,8 +120,16 @@ def test_admins_come_and_go_but_one_remains(scribe: PrivateScribe) -> None:
     assert scribe.log(scribe.invite("mine")) is Verdict.DENIED
     ok(scribe, lambda: scribe.role(last, Role.ADMIN, who=scribe.bob), lambda: scribe.leave(scribe.bob))
     scribe.let_in(scribe.bob, role=Role.ADMIN)
-    ok(scribe, lambda: scribe.epoch(removed=[scribe.bob], who=scribe.bob))
+    ok(scribe, lambda: scribe.epoch(removed=[scribe.bob]))
     assert set(scribe.membership.members) == {last}
+
+
+def test_nobody_makes_the_key_of_a_room_he_removes_himself_from(scribe: PrivateScribe) -> None:
+    """He would be out and hold the next key, and nobody else would: to go there is `leave`."""
+    scribe.let_in(scribe.bob, role=Role.ADMIN)
+    assert scribe.log(scribe.epoch(removed=[scribe.bob], who=scribe.bob)) is Verdict.DENIED
+    assert scribe.log(scribe.epoch(removed=[scribe.ada, scribe.bob], who=scribe.bob)) is Verdict.DENIED
+    ok(scribe, lambda: scribe.leave(scribe.bob))
 
 
 @pytest.mark.parametrize(("role", "may"), [(Role.MEMBER, True), (Role.ADMIN, True), (Role.READER, False)])
@@ -324,6 +332,15 @@ def test_an_invite_and_a_person_never_have_one_key(scribe: PrivateScribe) -> Non
     for person in (scribe.ada, scribe.dan):
         assert scribe.log(scribe.invite("new", invite_pk=person.pk)) is Verdict.DENIED
     assert scribe.log(scribe.invite("new", invite_pk=scribe.bob.pk)) is Verdict.OK
+
+
+def test_rubbish_among_early_control_entries_only_has_its_place(scribe: PrivateScribe) -> None:
+    """Bytes that are no entry are BAD to a late reader too, and harm nothing."""
+    late = RoomState(scribe.room_id, scribe.server.pk, Kind.PRIVATE)
+    late.apply_early_control(1, 1, scribe.genesis)
+    before = agreed(late)
+    assert late.apply_early_control(7, 2, b"rubbish") is Verdict.BAD
+    assert (agreed(late), late.now) == ({**before, "seq": 7}, 2)
 
 
 # -- numbers ----------------------------------------------------------------------------------

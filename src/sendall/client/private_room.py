@@ -58,7 +58,7 @@ class PrivateFollower(Standing):
         self.duties = Duties(means.wall_ms)
         self.topic: str | None = None
         """What the room is called, as far as it is known."""
-        self.is_out = False
+        self.has_ended = False
         """Whether the log shows that this identity is a member no longer: more than the server's word."""
         self._origin = origin
         self._means = means
@@ -159,13 +159,11 @@ class PrivateFollower(Standing):
     def could_not_join(self, refused: Refused) -> None:
         super().could_not_join(refused)
         if refused.code is Code.NOT_MEMBER:
-            has_left = self.acts.has_left()
-            sentence = (
-                f"you left {self.name!r}"
-                if has_left
-                else f"the server says that you are no member of {self.name!r} any more"
-            )
-            self._gone(sentence, _NEW_LINK)
+            if self.acts.has_left():
+                self._gone(f"you left {self.name!r}", _NEW_LINK)
+                return
+            sentence = f"the server says that you are no member of {self.name!r} any more"
+            self._gone(sentence, f"if nobody told you so, ask a member by another way; else {_NEW_LINK}")
 
     def disconnected(self) -> None:
         super().disconnected()
@@ -222,7 +220,7 @@ class PrivateFollower(Standing):
         """This identity is out, unless that is an old story, and a later entry let it in again."""
         self._why_out = sentence
         if self.log.is_caught_up or self.place_in_log.is_foyer_read:
-            self.is_out = True
+            self.has_ended = True
             self._gone(sentence, _NEW_LINK)
 
     def _gone(self, sentence: str, hint: str, code: Code = Code.NOT_MEMBER) -> None:
@@ -309,8 +307,6 @@ class PrivateFollower(Standing):
         for act in self.duties.due(self.log.state, self.ring, self.me, now):
             if not self.acts.wants(type(act)):
                 self.acts.want(act)
-        if self.is_ready:
-            self.ring.settle_wrap(self.membership.members[self.me].modulus)
         if self.duties.gave_up_old_keys(now):
             self.ring.newest_granted = self.log.state.epoch
             self._reader.release()

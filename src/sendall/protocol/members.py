@@ -8,7 +8,7 @@ no numbers. Pure; `verify` comes from the primitives. Source: docs/protocol.md, 
 from __future__ import annotations
 
 import struct
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sendall.crypto.primitives import is_sane_public_key, sha256, spki_of, verify
@@ -92,7 +92,7 @@ class Membership:
         return member is not None and member.role is Role.ADMIN
 
     def is_last_admin(self, id_pk: bytes) -> bool:
-        return self.is_admin(id_pk) and not self._has_admin(without=(id_pk,))
+        return self.is_admin(id_pk) and sum(m.role is Role.ADMIN for m in self.members.values()) == 1
 
     def _is_in_or_waits(self, id_pk: bytes) -> bool:
         return id_pk in self.members or id_pk in self.pending
@@ -109,9 +109,6 @@ class Membership:
         if not removed:
             invites = (pk + _USES.pack(min(i.uses, MAX_USES_HASHED)) for pk, i in self.invites.items())
         return sha256(b"".join(sorted(members)) + b"".join(sorted(invites)))
-
-    def _has_admin(self, *, without: Container[bytes] = ()) -> bool:
-        return any(m.role is Role.ADMIN and id_pk not in without for id_pk, m in self.members.items())
 
     # -- judging ------------------------------------------------------------------------------
 
@@ -160,7 +157,8 @@ class Membership:
                     return Verdict.CONFLICT
                 if body.members_hash != self.members_hash(body.removed):
                     return Verdict.CONFLICT
-                is_right = self._has_admin(without=body.removed)
+                # Who made the key has it, and must not be out; so an admin remains, too.
+                is_right = entry.sender not in body.removed
             case Invite():
                 is_right = body.invite_pk not in self.used and not self._is_in_or_waits(body.invite_pk)
             case Revoke():
