@@ -322,7 +322,10 @@ def _authority_body(
         case Remove():
             ids = tuple(sorted({i for i in act.ids if i in membership.members or i in membership.pending}))
             if me in ids:
-                raise UsageError("nobody removes himself", hint="leave the room for good instead; another admin then makes its next key")
+                raise UsageError(
+                    "nobody removes himself",
+                    hint="leave for good instead; another admin makes the next key",
+                )
             return _epoch(state, ids, keep_key) if ids else None
         case SetRole():
             return _role(act, state)

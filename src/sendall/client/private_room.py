@@ -192,7 +192,8 @@ class PrivateFollower(Standing):
                 self.acts.want(a.Rekey(self.ring.wraps[-1].modulus))
                 self.acts.want(a.Rotate(0))
             case b.Epoch():
-                self._keys_came([body.e] if self.ring.look_in_safe(body.e) else [])
+                if self.ring.key(body.e) is None and self.ring.look_in_safe(body.e):
+                    self._keys_came([body.e])
                 self.duties.epoch_began(self.log.state, is_news=self.log.is_caught_up)
                 self.custody.epoch_began()
                 if entry.sender == self.me:  # of an earlier program, perhaps, that ended before it gave the key to all
