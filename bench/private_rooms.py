@@ -104,8 +104,8 @@ async def _newcomer(link: str, state: Path) -> None:
 
 
 async def _until(is_so: Callable[[], bool]) -> None:
-    while not is_so():
-        await asyncio.sleep(0.01)  # noqa: ASYNC110  # what is waited for tells nobody when it is so
+    while not is_so():  # noqa: ASYNC110  # what is waited for tells nobody when it is so
+        await asyncio.sleep(0.01)
 
 
 if __name__ == "__main__":

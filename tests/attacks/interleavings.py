@@ -16,15 +16,17 @@ from typing import NamedTuple
 
 from sendall.client import acts as a
 from sendall.client.acts import Acts
-from sendall.client.chronicle import Chronicle, pack_room, unpack_room
+from sendall.client.chronicle import Chronicle, SavedRoom, pack_room, unpack_room
 from sendall.client.custody import AGAIN_S, Custody
 from sendall.client.ring import Ring
+from sendall.client.vault import WrapKey
 from sendall.crypto.primitives import RSA_BYTES, RsaKey
 from sendall.crypto.sealing import Sealer
 from sendall.errors import Code
 from sendall.protocol import bodies as b
 from sendall.protocol.chain import link
 from sendall.protocol.entry import ZERO_32, Entry, EntryType, Kind, Role, header, parse, signed_context
+from sendall.protocol.frames import B64, RefusedFrame
 from sendall.protocol.room import RoomState
 from sendall.protocol.verdict import Verdict
 from tests.attacks.modelled import ModelIdentity, ModelLink, ModelRsa, modelled_grant
@@ -63,6 +65,9 @@ class Safe:
 
     def settle_key(self, room_id: bytes, e: int, key: bytes) -> None:
         self.kept[e] = [key]
+
+    def wrap_keys(self, room_id: bytes) -> list[WrapKey]:
+        return []
 
     def keep_wrap_key(self, room_id: bytes, rsa: RsaKey, made_ms: int) -> None: ...
 
@@ -118,7 +123,7 @@ class Person:
     def __init__(self, world: World, index: int, saved: bytes, keys: dict[int, list[bytes]]) -> None:
         self.world = world
         self.me = PEOPLE[index]
-        self.state, self.chronicle = unpack_room(saved)
+        self.state, self.chronicle, _ = unpack_room(saved)
         self.session = bytes([index]) * 16
         self.ring = Ring(self.state.room_id, self.me.pk, [ModelRsa(modulus_of(f"{index}"))], Safe(keys), None)
         for _, e, commit in self.chronicle.epochs:
@@ -185,7 +190,10 @@ class Person:
 
     def refused(self, entry: Entry, verdict: Verdict) -> None:
         code = {Verdict.STALE: Code.STALE, Verdict.CONFLICT: Code.CONFLICT, Verdict.DENIED: Code.FORBIDDEN}
-        self.acts.refused(entry.type, entry.n, code.get(verdict, Code.DUP), 0, 0.0)
+        frame = RefusedFrame(
+            rid=1, session=B64(entry.session), type=entry.type, n=entry.n, code=code.get(verdict, Code.DUP), retry_ms=0
+        )
+        self.acts.refused(frame, 0.0)
 
     def cut(self) -> None:
         """The connection ends; what was sent may still arrive."""
@@ -249,7 +257,7 @@ class World:
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
         self.base = base = begun(seed % 2)
-        server_state, _ = unpack_room(base.saved)
+        server_state = unpack_room(base.saved).state
         self.server: Server = Server(server_state, list(base.log), self.chance)
         self.people = [Person(self, i, base.saved, {1: [base.key]} if i < INSIDE else {}) for i in range(len(PEOPLE))]
         self._free = list(LINKS[1:])
@@ -432,4 +440,4 @@ def begun(history: int) -> Base:
         do(index, a.Join(modulus_of(f"{index}"), LINKS[0].invite_pk, LINKS[0].sign_join))
     for index in range(1, ADMINS):
         do(0, a.SetRole(PEOPLE[index].pk, Role.ADMIN))
-    return Base(pack_room(state, chronicle), log, key)
+    return Base(pack_room(SavedRoom(state, chronicle)), log, key)

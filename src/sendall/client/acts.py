@@ -8,22 +8,28 @@ the keys of new epochs come from outside. Source: docs/protocol.md, "The one sta
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
 from sendall.crypto.identity import Identity
-from sendall.crypto.sealing import commitment
+from sendall.crypto.sealing import EPOCH_KEY_SIZE, commitment
 from sendall.errors import Code, Refused, SendallError, UsageError
 from sendall.protocol import bodies as b
 from sendall.protocol.entry import ZERO_32, EntryType, Role, header, parse, signed_context
+from sendall.protocol.frames import RefusedFrame
 from sendall.protocol.room import RoomState
 
 MAX_TRIES = 30
+FORBIDDEN_TRIES = 3
+"""Times that the server may forbid an act before that is believed: its state may be ahead of ours, or behind."""
+CONFLICTS_BEFORE_REVOKING = 2
+"""Removals that lost a race before the open links are revoked first, so that nobody can win it by joining on and on."""
 RETRY_S = 0.5
-"""Seconds before a refused entry is made again."""
+"""Seconds before a refused entry is made again, unless a control entry tells why sooner."""
 MAX_RETRY_S = 60.0
+_FOR_GOOD = frozenset({Code.MALFORMED, Code.TOO_BIG})
+_FOR_PACE = frozenset({Code.SLOW_DOWN, Code.FULL})
 
 
 @dataclass(frozen=True)
@@ -104,10 +110,16 @@ class Wanted:
     def __init__(self, act: Act) -> None:
         self.act = act
         self.raw = b""
-        """The entry that is under way, or that did it."""
+        """The entry that was made last, and once it is done the one that did it."""
+        self.made: set[bytes] = set()
+        """Every entry that was made for it: the log may still take an earlier one."""
         self.seq = 0
         """Where the entry that did it stands; 0: none was needed."""
         self.tries = 0
+        self.conflicts = 0
+        self.not_before = 0.0
+        self.is_for_pace = False
+        """Whether it waits because the server wants this client slower, which no news changes."""
 
 
 class Acts:
@@ -117,10 +129,10 @@ class Acts:
         """`keep_key` returns a new key for an epoch; it is on disk when it returns."""
         self._identity = identity
         self._keep_key = keep_key
-        self._queue: deque[Wanted] = deque()
+        self._queue: list[Wanted] = []
         self._flying: Wanted | None = None
-        self._made_on: tuple[int, bytes] = (0, b"")
-        self._retry_at = 0.0
+        self._flying_raw = b""
+        self._made_on: tuple[int, int, bytes] = (0, 0, b"")  # epoch, floor, auth
         self.settled: list[tuple[Wanted, SendallError | None]] = []
         """What was decided since the caller last took it; None: done."""
 
@@ -134,9 +146,14 @@ class Acts:
         return any(isinstance(wanted.act, kind) for wanted in self._queue)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether no entry is under way."""
+        return self._flying is None
+
+    @property
     def is_changing_keys(self) -> bool:
-        """Whether an epoch entry of ours is under way: nothing is sealed under an epoch that may be over."""
-        return self._flying is not None and isinstance(self._flying.act, Rotate | Remove)
+        """Whether nothing may be sealed: an epoch entry of ours is under way, or somebody is yet to be removed."""
+        return (self._flying is not None and isinstance(self._flying.act, Rotate)) or self.wants(Remove)
 
     @property
     def open(self) -> Iterable[Wanted]:
@@ -150,58 +167,95 @@ class Acts:
 
     def came_back(self, raw: bytes, seq: int) -> Wanted | None:
         """An entry of this identity stands in the log with verdict OK; return the act that it did, if it is ours."""
-        wanted = self._flying
-        if wanted is None or wanted.raw != raw:
+        wanted = next((wanted for wanted in self._queue if raw in wanted.made), None)
+        if wanted is None:
             return None
-        self._flying = None
-        wanted.seq = seq
+        if wanted is self._flying:
+            self._flying = None
+        wanted.raw, wanted.seq = raw, seq
         self._settle(wanted, None)
         return wanted
 
     def control_changed(self, state: RoomState) -> None:
-        """A control entry was taken: what is under way may have lost its race."""
+        """A control entry was taken: what is under way may have lost its race, and what had lost can try again."""
+        for wanted in self._queue:
+            if not wanted.is_for_pace:
+                wanted.not_before = 0.0
         if self._flying is None:
             return
-        epoch, auth = self._made_on
+        epoch, floor, auth = self._made_on
         is_authority = not isinstance(self._flying.act, Join | Rekey | Leave)
-        if state.epoch != epoch or (is_authority and state.auth != auth):
+        if (state.epoch, state.floor) != (epoch, floor) or (is_authority and state.auth != auth):
             self._flying = None
 
-    def refused(self, type_: int, n: int, code: Code, retry_ms: int | None, now: float) -> None:
+    def refused(self, frame: RefusedFrame, now: float) -> None:
         """The server did not take what is under way. A hint: it is made again, on a state that may be newer."""
         wanted = self._flying
-        if wanted is None or (parse(wanted.raw).type, parse(wanted.raw).n) != (type_, n):
+        if wanted is None or not _is_of(frame, self._flying_raw):
             return
         self._flying = None
-        self._retry_at = now + (RETRY_S if retry_ms is None else min(retry_ms / 1000, MAX_RETRY_S))
-        if wanted.tries >= MAX_TRIES or code in (Code.FORBIDDEN, Code.MALFORMED, Code.TOO_BIG):
+        code = frame.code
+        wanted.is_for_pace = code in _FOR_PACE
+        wanted.conflicts += code is Code.CONFLICT
+        wait_s = RETRY_S if frame.retry_ms is None else min(frame.retry_ms / 1000, MAX_RETRY_S)
+        wanted.not_before = now + wait_s
+        tries = FORBIDDEN_TRIES if code is Code.FORBIDDEN else MAX_TRIES
+        if wanted.tries >= tries or code in _FOR_GOOD:
             hint = "the server may be wrong, or may not have seen yet what this client has"
             self._settle(wanted, Refused(code, f"the server refused it: {code.value}", hint=hint))
 
     def disconnected(self) -> None:
         """What was under way is decided by the log, which is read before anything is made again."""
         self._flying = None
-        self._retry_at = 0.0
+        for wanted in self._queue:
+            wanted.not_before, wanted.is_for_pace = 0.0, False
+
+    def has_left(self) -> bool:
+        """The server knows this identity no more: if it wanted to leave, that is done. Returns whether it wanted to."""
+        leaving = [wanted for wanted in self._queue if isinstance(wanted.act, Leave)]
+        for wanted in leaving:
+            self._settle(wanted, None)
+        return bool(leaving)
 
     # -- making entries ---------------------------------------------------------------------------
 
     def flush(self, state: RoomState, head: tuple[int, bytes], session: bytes, now: float) -> bytes | None:
         """Return the next entry to send, on this state and head; None while one is under way or nothing is wanted."""
-        while self._flying is None and self._queue and now >= self._retry_at:
-            wanted = self._queue[0]
+        while self._flying is None:
+            wanted = self._next(now)
+            if wanted is None:
+                return None
             try:
-                body = _body_of(wanted.act, state, self._identity.pk, self._keep_key)
+                body = self._body_for(wanted, state)
             except SendallError as error:
                 self._settle(wanted, error)
                 continue
             if body is None:
                 self._settle(wanted, None)
                 continue
-            wanted.raw = self._entry(body, state, head, session)
             wanted.tries += 1
-            self._flying, self._made_on = wanted, (state.epoch, state.auth)
-            return wanted.raw
+            self._flying, self._flying_raw = wanted, self._entry(body, state, head, session)
+            self._made_on = (state.epoch, state.floor, state.auth)
+            if not isinstance(wanted.act, Remove) or isinstance(body, b.Epoch):
+                wanted.raw = self._flying_raw
+                wanted.made.add(wanted.raw)
+            return self._flying_raw
         return None
+
+    def _next(self, now: float) -> Wanted | None:
+        """Return what to do now: removals first, which nothing may hold up, then in the order of wanting."""
+        ready = [wanted for wanted in self._queue if now >= wanted.not_before]
+        return min(ready, key=lambda wanted: not isinstance(wanted.act, Remove), default=None)
+
+    def _body_for(self, wanted: Wanted, state: RoomState) -> b.Body | None:
+        invites = state.membership.invites
+        if isinstance(wanted.act, Remove) and wanted.conflicts >= CONFLICTS_BEFORE_REVOKING and invites:
+            # Each join changes what a removal says of who is left; a revocation it cannot outrun. Removing ends
+            # all invites anyway.
+            busiest = max(invites, key=lambda pk: (invites[pk].uses, pk))
+            if _body_of(wanted.act, state, self._identity.pk, lambda e: bytes(EPOCH_KEY_SIZE)) is not None:
+                return b.Revoke(state.auth, busiest)
+        return _body_of(wanted.act, state, self._identity.pk, self._keep_key)
 
     def _entry(self, body: b.Body, state: RoomState, head: tuple[int, bytes], session: bytes) -> bytes:
         me = self._identity.pk
@@ -222,6 +276,12 @@ class Acts:
         self.settled.append((wanted, error))
 
 
+def _is_of(frame: RefusedFrame, raw: bytes) -> bool:
+    """Whether a refusal is of this entry."""
+    entry = parse(raw)
+    return (frame.type, frame.session, frame.n) == (entry.type, entry.session, entry.n)
+
+
 def _body_of(act: Act, state: RoomState, me: bytes, keep_key: Callable[[int], bytes]) -> b.Body | None:
     """Return the body that does `act` on `state`; None if nothing is left to do.
 
@@ -235,7 +295,8 @@ def _body_of(act: Act, state: RoomState, me: bytes, keep_key: Callable[[int], by
                 return None
             return b.Join(act.modulus, act.invite_pk, act.sign(state.room_id, me, act.modulus))
         case Rekey():
-            return b.Rekey(act.modulus) if membership.members[me].modulus != act.modulus else None
+            member = membership.members.get(me)
+            return b.Rekey(act.modulus) if member is not None and member.modulus != act.modulus else None
         case Leave():
             if membership.is_last_admin(me) and len(membership.members) > 1:
                 raise UsageError("the last admin cannot leave", hint="make another member admin first: /role WHO admin")

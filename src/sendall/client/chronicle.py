@@ -45,6 +45,8 @@ class Chronicle(msgspec.Struct):
     past: Past = Past(0, b"")
     epochs: list[tuple[int, int, bytes]] = []
     """(seq, e, commitment), ascending."""
+    epoch_ms: int = 0
+    """When the newest began, by the server's clock."""
     tenures: dict[bytes, list[Tenure]] = {}
     auths: set[bytes] = set()
     """Hashes of all authority entries and of the genesis."""
@@ -107,6 +109,17 @@ class Chronicle(msgspec.Struct):
         at = bisect_left(self.epochs, (began, 0, b""))
         return self.epochs[at - 1][1] if at else 0
 
+    def first_seq_for(self, id_pk: bytes) -> int:
+        """Return where the epoch begins in which this member joined (for the last time)."""
+        e = self.first_epoch_of(id_pk)
+        return next((seq for seq, epoch, _ in self.epochs if epoch == e), 1)
+
+    @property
+    def has_lost_since_epoch(self) -> bool:
+        """Whether somebody left who has the newest key."""
+        began = self.epochs[-1][0] if self.epochs else 0
+        return any(tenures[-1].ended > began for tenures in self.tenures.values())
+
     def _came(self, id_pk: bytes, seq: int) -> None:
         self.tenures.setdefault(id_pk, []).append(Tenure(seq, 0))
 
@@ -116,17 +129,27 @@ class Chronicle(msgspec.Struct):
             tenures[-1] = tenures[-1]._replace(ended=seq)
 
 
+class SavedRoom(NamedTuple):
+    """What one program leaves of a room for the next."""
+
+    state: RoomState
+    chronicle: Chronicle
+    tail: tuple[bytes, ...] = ()
+    """The chain values before the state's own, ascending and without gaps: a restart may go back to any of them."""
+
+
 class _Saved(msgspec.Struct):
     state: bytes
     chronicle: Chronicle
+    tail: bytes = b""
 
 
-def pack_room(state: RoomState, chronicle: Chronicle) -> bytes:
+def pack_room(saved: SavedRoom) -> bytes:
     """Return what a later program needs to go on from here."""
-    return msgspec.msgpack.encode(_Saved(pack(state), chronicle))
+    return msgspec.msgpack.encode(_Saved(pack(saved.state), saved.chronicle, b"".join(saved.tail)))
 
 
-def unpack_room(packed: bytes) -> tuple[RoomState, Chronicle]:
+def unpack_room(packed: bytes) -> SavedRoom:
     """Return what `pack_room` made bytes of.
 
     Raises:
@@ -136,4 +159,5 @@ def unpack_room(packed: bytes) -> tuple[RoomState, Chronicle]:
         saved = msgspec.msgpack.decode(packed, type=_Saved)
     except (msgspec.MsgspecError, ValueError) as error:
         raise Malformed("a saved room that is none") from error
-    return unpack(saved.state), saved.chronicle
+    tail = tuple(saved.tail[at : at + 32] for at in range(0, len(saved.tail), 32))
+    return SavedRoom(unpack(saved.state), saved.chronicle, tail)

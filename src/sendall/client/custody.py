@@ -53,6 +53,12 @@ class Custody:
             owed[recipient] = None
         self._unsure, self._given = [], []
 
+    def epoch_began(self) -> None:
+        """Who makes an epoch gives its key to all: what others owed before is settled with it."""
+        self._members.clear()
+        self._doors.clear()
+        self._given_at.clear()
+
     def owe_all(self, state: RoomState) -> None:
         """Everybody lacks the newest key: an epoch of one's own has begun."""
         self._members.update(dict.fromkeys(id_pk for id_pk in state.membership.members if id_pk != self._me))

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sendall.client.acts import Act, Rotate
+from sendall.client.acts import Act, Rekey, Rotate
+from sendall.client.chronicle import Chronicle
 from sendall.client.ring import Ring
 from sendall.protocol.room import RoomState
 
@@ -34,7 +35,7 @@ class Duties:
         """Whether a new RSA key is to be made for this device (it takes up to a second: not here)."""
         self.topic_due = False
         """Whether the room's name is to be said again: a new epoch of ours began."""
-        self.wrap_made_ms = 0
+        self.wrap_made_ms = wall_ms()
         """When the RSA key in use was made, and whether it opened a grant; the caller's to set."""
         self.is_wrap_used = False
         self._wall_ms = wall_ms
@@ -52,15 +53,26 @@ class Duties:
     def disconnected(self) -> None:
         self._keyless_since = self._keyed_since = None
 
-    def epoch_began(self, state: RoomState) -> None:
-        self._epoch_at = (state.seq, state.now)
+    def resumed(self, chronicle: Chronicle) -> None:
+        """An earlier program stopped here."""
+        if chronicle.epochs:
+            seq, e, _ = chronicle.epochs[-1]
+            self._epoch_at = (seq, min(chronicle.epoch_ms, self._wall_ms()))
+            if chronicle.has_lost_since_epoch:
+                self._left_in = e
+
+    def epoch_began(self, state: RoomState, *, is_news: bool) -> None:
+        """`is_news`: just now, so that its age is by this device's clock: the server's may be wrong by days."""
+        wall_ms = self._wall_ms()
+        self._epoch_at = (state.seq, wall_ms if is_news else min(state.now, wall_ms))
         self._keyless_since = self._keyed_since = None
         self._has_given_up = False
 
     def somebody_left(self, epoch: int) -> None:
         self._left_in = epoch
 
-    def rekeyed(self, modulus: bytes) -> None:
+    def rewrapped(self) -> None:
+        """A new RSA key was made."""
         self.needs_wrap = False
         self.wrap_made_ms, self.is_wrap_used = self._wall_ms(), False
 
@@ -79,8 +91,8 @@ class Duties:
         modulus = state.membership.members[me].modulus
         if not ring.has_wrap(modulus):
             self.needs_wrap = True  # grants are made to a key that this device has not
-        elif self._keyed_since is not None and now - self._keyed_since >= OLD_KEYS_S:
-            ring.drop_old_wraps(modulus)
+        elif modulus != ring.wraps[-1].modulus:
+            yield Rekey(ring.wraps[-1].modulus)  # a program ended before it could say so
 
     def _note_key(self, has_key: bool, now: float) -> None:
         if not has_key:

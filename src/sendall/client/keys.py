@@ -77,6 +77,9 @@ class EpochKeys:
 
     def committed(self, e: int, commit: bytes) -> bool:
         """Take the commitment of a valid epoch entry; return whether a key that fits was waiting for it."""
+        if self._commits.get(e, commit) != commit:  # another history is being read
+            self._keys.pop(e, None)
+            self._openers.pop(e, None)
         self._commits[e] = commit
         return any(self._prove(e, key) for key in self._candidates.pop(e, []))
 

@@ -90,6 +90,7 @@ class Link:
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
+        has_more = False
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -100,6 +101,9 @@ class Link:
             if resume_at is not None:
                 loop.call_later(resume_at - now, self._wake.set)
             await self._connection.carry_out(actions)
+            had_more, has_more = has_more, resume_at is not None
+            if had_more:
+                self._told()  # somebody may wait until all of it is written
 
     async def _watch(self) -> None:
         while True:

@@ -1,4 +1,7 @@
-"""How a program comes to a PRIVATE room, and what it is given for the way. Pure types."""
+"""How a program comes to a PRIVATE room, and what its surroundings give it there.
+
+By the genesis entry it made, by a link, or as somebody who knows the room. Values only. Pure.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from sendall.client.address import Address
@@ -22,7 +23,10 @@ from sendall.errors import UsageError
 from sendall.protocol.entry import ZERO_32
 
 SAVE_EVERY_S = 5.0
-"""Seconds between two savings of a room that changed; what a crash loses of it is read again."""
+"""Seconds between two savings of a room that changed; what a crash loses of it is read again.
+
+A new epoch is saved at once: no later program takes an older one for the newest, and a removal for undone.
+"""
 
 
 class PrivateRooms:
@@ -37,29 +41,39 @@ class PrivateRooms:
         self._address = address
         self._server_pk = server_pk
         self._lanes: dict[PrivateFollower, Lane] = {}
-        self._saved: dict[PrivateFollower, tuple[int, float]] = {}  # (seq of the newest control entry, when)
+        self._saved: dict[
+            PrivateFollower, tuple[int, int, float]
+        ] = {}  # (seq of the newest control entry, epoch, when)
         self._known: set[PrivateFollower] = set()
         self._making: set[asyncio.Task[None]] = set()
 
     # -- entering -----------------------------------------------------------------------------
 
     async def make(self, name: str | None, *, history: bool, knock: bool) -> PrivateRoom:
-        return self._room(await self._entrances.make(name, history=history, knock=knock))
+        return self._room(await self._entrances.make(name, history=history, knock=knock))  # nobody else can be in it
 
     async def by_link(self, address: Address, beginning: Beginning) -> PrivateRoom:
+        self._check_not_in(lambda follower: address.invite is not None and follower.knows_link(address.invite))
         known = self._known_by(address)
         if known is not None:
-            return self._room(await self._entrances.again(known, beginning))
-        return self._room(await self._entrances.by_link(address, beginning))
+            return await self.again(known, beginning)
+        entered = await self._entrances.by_link(address, beginning)
+        return self._room(entered)
 
     async def again(self, known: KnownRoom, beginning: Beginning) -> PrivateRoom:
+        self._check_not_in(lambda follower: follower.room_id == known.room_id)
         return self._room(await self._entrances.again(known, beginning))
+
+    def _check_not_in(self, is_it: Callable[[PrivateFollower], bool]) -> None:
+        # A second `sub` for a room would end the first: the connection has one place in each.
+        if any(is_it(follower) for follower in self._lanes):
+            raise UsageError("this client is in that room already")
 
     def _known_by(self, address: Address) -> KnownRoom | None:
         """Return the room that this link leads to, if this device is in it."""
         for known in self._vault.rooms():
             saved = self._vault.state(known.room_id) if known.server_pk == self._server_pk else None
-            if saved is not None and address.invite in unpack_room(saved)[1].invites:
+            if saved is not None and address.invite in unpack_room(saved).chronicle.invites:
                 return known
         return None
 
@@ -82,7 +96,7 @@ class PrivateRooms:
             if follower.topic is not None:
                 self._name(room, follower.topic)
         if follower.is_gone:
-            if follower.has_ended:
+            if follower.is_out:  # and not merely by the server's word, which may be wrong
                 self._vault.forget(follower.room_id)
             return
         if follower.duties.needs_wrap and not self._making:
@@ -112,18 +126,24 @@ class PrivateRooms:
 
     def _save_if_due(self, room: PrivateRoom) -> None:
         follower = room.follower
-        past, at = self._saved.get(follower, (0, float("-inf")))
-        now = time.monotonic()
-        if follower.chronicle.past.seq != past and now - at >= SAVE_EVERY_S:
-            self.save(room)
+        past, epoch, at = self._saved.get(follower, (0, 0, float("-inf")))
+        is_due = time.monotonic() - at >= SAVE_EVERY_S or follower.log.state.epoch != epoch
+        if follower.chronicle.past.seq != past and is_due:
+            self._keep(follower)
 
     def save(self, room: Room) -> None:
-        """Keep what a later program goes on from; a folder that cannot be written is the next program's concern."""
         assert isinstance(room, PrivateRoom), "others have another keeper"
         follower = room.follower
+        self._keep(follower)
+        self._lanes.pop(follower, None)
+        self._saved.pop(follower, None)
+        self._known.discard(follower)
+
+    def _keep(self, follower: PrivateFollower) -> None:
+        """Keep what a later program goes on from; a folder that cannot be written is the next program's concern."""
         saved = None if follower.alarm is not None or follower.is_gone else follower.place_in_log.save()
         if saved is not None:
-            self._saved[follower] = (follower.chronicle.past.seq, time.monotonic())
+            self._saved[follower] = (follower.chronicle.past.seq, follower.log.state.epoch, time.monotonic())
             with suppress(UsageError):
                 if follower.log.has_lost:
                     self._vault.replace_state(follower.room_id, saved[1], saved[0])

@@ -79,6 +79,7 @@ class PrivateRoom(Room):
         self.progress: Callable[[int, int], None] | None = None
         """Called with the seq up to which control entries were checked, and the last, until the head is reached."""
         self._waiting: dict[a.Wanted, asyncio.Future[int]] = {}
+        self._settled: list[tuple[a.Wanted, SendallError | None]] = []
 
     # -- asking -------------------------------------------------------------------------------
 
@@ -216,14 +217,18 @@ class PrivateRoom(Room):
         at = self.follower.place_in_log.progress
         if self.progress is not None and at is not None:
             self.progress(*at)
-        for wanted, error in self.follower.acts.take_settled():
+        self._settled += self.follower.acts.take_settled()
+        # Done is what others can use: who removes somebody and goes away at once must have given the key to the rest.
+        settled = [] if self.follower.has_more else self._settled
+        for wanted, error in settled:
             waiting = self._waiting.get(wanted)
             if waiting is not None and not waiting.done():
                 if error is None:
                     waiting.set_result(wanted.seq)
                 else:
                     waiting.set_exception(error)
-        backfill, self.follower.backfill = self.follower.backfill, None
+        settled.clear()
+        backfill = self.follower.take_backfill()
         if backfill is not None:
             self.inbox.put_hole(backfill.first, backfill.last)
         removed = next((event for event in self.follower.events if isinstance(event, Removed)), None)

@@ -12,10 +12,11 @@ from sendall.client import acts as a
 from sendall.client import events as ev
 from sendall.client.acts import Acts
 from sendall.client.beginning import Beginning
-from sendall.client.chronicle import Chronicle, Past, unpack_room
+from sendall.client.chronicle import Past, SavedRoom, unpack_room
 from sendall.client.conversation.kinds import Topic, content_of
 from sendall.client.custody import Custody
 from sendall.client.duties import Duties
+from sendall.client.foyer import Door
 from sendall.client.items import Place
 from sendall.client.keys import write_content
 from sendall.client.origin import Backfill, Means, Origin
@@ -23,26 +24,23 @@ from sendall.client.outbox import Outbox
 from sendall.client.private_following import PrivateFollowing
 from sendall.client.reading import Reader
 from sendall.client.ring import Ring
-from sendall.client.room import RoomFollower
+from sendall.client.standing import Standing
 from sendall.client.tidings import tiding
 from sendall.crypto.identity import Identity
 from sendall.crypto.primitives import RsaKey
 from sendall.errors import Code, Refused, SecurityAlarm
 from sendall.protocol import bodies as b
 from sendall.protocol import frames as f
-from sendall.protocol.entry import FIRST_CONTROL, ZERO_32, Entry, Kind, Role
-from sendall.protocol.members import Membership
-from sendall.protocol.room import RoomState
+from sendall.protocol.entry import FIRST_CONTROL, ZERO_32, Entry
 
 WANT_AFTER_S = 0.5
 """Seconds that a grant may take by itself before it is asked for."""
 _NEW_LINK = "ask a member for a new link"
+_ASK_ANOTHER_WAY = f"if nobody told you so, ask a member by another way; else {_NEW_LINK}"
 
 
-class PrivateFollower(RoomFollower):
+class PrivateFollower(Standing):
     """A PRIVATE room, from its first subscription to the end of the program."""
-
-    kind = Kind.PRIVATE
 
     def __init__(
         self,
@@ -61,13 +59,19 @@ class PrivateFollower(RoomFollower):
         self.duties = Duties(means.wall_ms)
         self.topic: str | None = None
         """What the room is called, as far as it is known."""
-        self.backfill: Backfill | None = None
+        self.is_out = False
+        """Whether the log shows that this identity is a member no longer: more than the server's word."""
         self._origin = origin
         self._means = means
-        self.has_ended = False
-        """Whether the log itself showed that this identity left or was removed: not only the server's word."""
-        self._has_begun = self._has_seen_all = False
+        self._has_begun = False
+        self._backfill: Backfill | None = None
         self._nicks: dict[bytes, str] = {}
+        self._had = 0
+        # The epoch whose key this connection was said to have.
+        self._is_at_door = False
+        # Whether the server was asked for the control entries only, by the link.
+        self._why_out: str | None = None
+        # What ended the last membership that was read of.
         super().__init__(
             name,
             server_pk=server_pk,
@@ -89,90 +93,27 @@ class PrivateFollower(RoomFollower):
         self._reader = Reader(self.name, room_id, self.keys, self.outbox.sessions, self.events)
         for _, e, commit in self.chronicle.epochs:
             self.ring.committed(e, commit)
+        self.duties.resumed(self.chronicle)
         if origin.door is not None and room_id != ZERO_32:
             for rsa in origin.wraps:
                 self._means.safe.keep_wrap_key(room_id, rsa, self._means.wall_ms())
 
-    def _resumed(self) -> tuple[tuple[RoomState, Chronicle] | None, Past | None]:
+    def _resumed(self) -> tuple[SavedRoom | None, Past | None]:
         """Return the place to go on from, or what must be met again where all is read anew."""
         if self._origin.saved is None:
             return None, None
-        state, chronicle = unpack_room(self._origin.saved)
+        saved = unpack_room(self._origin.saved)
         start = self.outbox.start
-        if self._beginning.tail is None or (start is not None and start < state.seq):
-            return None, chronicle.past
-        return (state, chronicle), None
+        if self._beginning.tail is None or (start is not None and start < saved.state.seq):
+            return None, saved.chronicle.past
+        return saved, None
 
-    # -- asking -------------------------------------------------------------------------------
-
-    @property
-    def chronicle(self) -> Chronicle:
-        return self.place_in_log.chronicle
-
-    @property
-    def membership(self) -> Membership:
-        return self.log.state.membership
-
-    @property
-    def me(self) -> bytes:
-        return self._identity.pk
-
-    @property
-    def is_reading_many(self) -> bool:
-        return not self.log.is_caught_up
-
-    @property
-    def is_member(self) -> bool:
-        return self.me in self.membership.members
-
-    @property
-    def is_pending(self) -> bool:
-        return self.me in self.membership.pending
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether this identity is a member, at the head, and holds the current key."""
-        return self.is_member and self.log.is_caught_up and self.keys.key(self.log.state.epoch) is not None
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether a program may go on with the room: it waits to be admitted, or is a member at the head."""
-        return self.is_pending or self._is_at_home
-
-    @property
-    def _is_at_home(self) -> bool:
-        return self.is_member and self.log.is_caught_up and not self.place_in_log.is_foyer and not self.is_beginning
-
-    @property
-    def is_beginning(self) -> bool:
-        """Whether this program is making the room and its first epoch is yet to come back."""
-        return self._origin.genesis is not None and not self.log.state.epoch
-
-    @property
-    def is_gone(self) -> bool:
-        return self.why_gone is not None
-
-    @property
-    def my_role(self) -> Role | None:
-        member = self.membership.members.get(self.me)
-        return None if member is None else member.role
-
-    @property
-    def has_doors(self) -> bool:
-        """Whether links of this room open it by themselves, also while no member is online."""
-        return not self.chronicle.is_knock
-
-    def nick_of(self, id_pk: bytes) -> str:
-        """Return how a person is called in a sentence: the name they gave, and the tag of their key."""
-        nick = self.people.nicks.get(id_pk) or self._nicks.get(id_pk, ev.NO_NICK)
-        return f"{nick} ({ev.tag_of(id_pk)})"
-
-    def take_events(self) -> list[ev.Event]:
-        told = super().take_events()
-        for event in told:
-            if isinstance(event, ev.Message):
-                self._nicks[event.sender] = event.nick  # bounded by the members there ever were
-        return told
+    def take_backfill(self) -> Backfill | None:
+        """Return, once, what is to be read before everything else; not before there are keys for it."""
+        if self._backfill is None or not self.is_ready:
+            return None
+        backfill, self._backfill = self._backfill, None
+        return backfill
 
     # -- subscribing --------------------------------------------------------------------------
 
@@ -180,9 +121,10 @@ class PrivateFollower(RoomFollower):
         origin, state = self._origin, self.log.state
         if not state.seq and origin.genesis is not None:
             return f.Make(q=q, genesis=f.B64(origin.genesis))
-        if self.room_id == ZERO_32:
-            assert origin.door is not None, "a room without an id is met by a link"
-            return f.Sub(q=q, invite=f.B64(origin.door.invite_hash), after=0)
+        door = None if self.is_member else origin.door
+        self._is_at_door = door is not None
+        if door is not None:
+            return f.Sub(q=q, invite=f.B64(door.invite_hash), after=0)
         room = f.B64(self.room_id)
         if not state.seq:
             tail, since_ms, start = self._beginning.asked(self.outbox.start)
@@ -196,7 +138,7 @@ class PrivateFollower(RoomFollower):
         if ok.room != self.room_id and not self._is_pinned:
             self._meet(bytes(ok.room))
             self._is_pinned = True
-        if self._is_pinned and ok.room == self.room_id and not self._expects_all():
+        if self._is_at_door and ok.room == self.room_id:
             self.place_in_log.enter_foyer(ok)
             self.rid = ok.rid
             return True
@@ -209,29 +151,26 @@ class PrivateFollower(RoomFollower):
         if is_first and self.log.state.seq:
             first, _ = self._beginning.shown(ok.last)
             self._reader.show_from = first
+            if not self.log.state.history:
+                first = max(first, self.chronicle.first_seq_for(self.me))  # nobody has keys of older ones for us
             if first <= ok.from_:
-                self.backfill = Backfill(max(first, 1), ok.from_)
+                self._backfill = Backfill(max(first, 1), ok.from_)
         return True
-
-    def _expects_all(self) -> bool:
-        """Whether the server tells this identity everything: who knocks or waits gets control entries alone."""
-        state = self.log.state
-        if not state.seq:
-            return self._origin.door is None and not self._was_pending()
-        return self.is_member
-
-    def _was_pending(self) -> bool:
-        return self._origin.saved is not None and self.me in unpack_room(self._origin.saved)[0].membership.pending
 
     def could_not_join(self, refused: Refused) -> None:
         super().could_not_join(refused)
         if refused.code is Code.NOT_MEMBER:
-            sentence = f"the server says that you are no member of {self.name!r} any more"
-            self._gone(sentence, f"if nobody told you so, ask a member by another way; else {_NEW_LINK}")
+            has_left = self.acts.has_left()
+            sentence = (
+                f"you left {self.name!r}"
+                if has_left
+                else f"the server says that you are no member of {self.name!r} any more"
+            )
+            self._gone(sentence, _NEW_LINK if has_left else _ASK_ANOTHER_WAY)
 
     def disconnected(self) -> None:
         super().disconnected()
-        self._has_seen_all = False
+        self._had = 0
         self.acts.disconnected()
         self.custody.disconnected()
         self.duties.disconnected()
@@ -242,44 +181,50 @@ class PrivateFollower(RoomFollower):
         super().heard_control(seq, entry, body, early=early)
         own = self.acts.came_back(entry.raw, seq) if entry.sender == self.me else None
         self.acts.control_changed(self.log.state)
-        self._see_to(entry, body, is_own=own is not None, is_news=not early or self._has_seen_all)
+        self._see_to(entry, body, is_own=own is not None)
         if not early:
             sentence = tiding(entry, body, self.membership, self.nick_of, self.me)
             if sentence:
                 self.events.append(ev.Notice(seq, sentence))
 
-    def _see_to(self, entry: Entry, body: b.Body, *, is_own: bool, is_news: bool) -> None:
-        """Do what a control entry asks of this client: hand out keys, make new ones, go.
-
-        `is_news`: it is not of a past in which this identity may have gone and come back.
-        """
+    def _see_to(self, entry: Entry, body: b.Body, *, is_own: bool) -> None:
+        """Do what a control entry asks of this client: hand out keys, make new ones, go."""
         match body:
             case b.Genesis() if self._origin.genesis is not None:
                 self.chronicle.is_knock = self._origin.knock
                 self.acts.want(a.Rekey(self.ring.wraps[-1].modulus))
                 self.acts.want(a.Rotate(0))
             case b.Epoch():
-                self.ring.look_in_safe(body.e)
-                self.duties.epoch_began(self.log.state)
-                if is_own:
+                self._keys_came([body.e] if self.ring.look_in_safe(body.e) else [])
+                self.duties.epoch_began(self.log.state, is_news=self.log.is_caught_up)
+                self.custody.epoch_began()
+                if entry.sender == self.me:  # of an earlier program, perhaps, that ended before it gave the key to all
                     self.custody.owe_all(self.log.state)
-                    self.duties.topic_due = True
-                if is_news and self.me in body.removed:
-                    self.has_ended = True
-                    self._gone(f"{self.nick_of(entry.sender)} removed you from {self.name!r}", _NEW_LINK)
-            case b.Invite() if is_own:
+                self.duties.topic_due = is_own or self.duties.topic_due
+                if self.me in body.removed:
+                    self._went_out(f"{self.nick_of(entry.sender)} removed you from {self.name!r}")
+            case b.Invite() if entry.sender == self.me:
                 self.custody.owe_door(body.invite_pk)
-            case b.Admit() if is_own:
+            case b.Admit() if entry.sender == self.me:
                 self.custody.owe_member(body.id_pk)
-            case b.Leave() if is_news and entry.sender == self.me:
-                self.has_ended = True
-                self._gone(f"you left {self.name!r}", _NEW_LINK)
-            case b.Leave() if entry.sender != self.me:
+            case b.Leave() if entry.sender == self.me:
+                self._went_out(f"you left {self.name!r}")
+            case b.Leave():
                 self.duties.somebody_left(self.log.state.epoch)
-            case b.Rekey() if entry.sender == self.me:
-                self.duties.rekeyed(body.modulus)
             case _:
                 pass
+
+    def is_at_head(self) -> None:
+        super().is_at_head()
+        if not self.is_member:
+            self._went_out(self._why_out or f"you are no member of {self.name!r}")
+
+    def _went_out(self, sentence: str) -> None:
+        """This identity is out, unless that is an old story, and a later entry let it in again."""
+        self._why_out = sentence
+        if self.log.is_caught_up or self.place_in_log.is_foyer_read:
+            self.is_out = True
+            self._gone(sentence, _NEW_LINK)
 
     def _gone(self, sentence: str, hint: str, code: Code = Code.NOT_MEMBER) -> None:
         self.why_gone = Refused(code, sentence, hint=hint)
@@ -294,26 +239,29 @@ class PrivateFollower(RoomFollower):
 
     def _at_the_door(self) -> None:
         """All control entries there were have come: join, wait, or go in."""
-        self._has_seen_all = True
-        door = self._origin.door
+        self.place_in_log.foyer_was_read()
         if self.is_member or self.is_pending or self.acts.wants(a.Join):
             return
-        if door is None:
-            self._gone(f"you are no member of {self.name!r} any more", _NEW_LINK)
-            return
+        door = self._origin.door
+        assert door is not None, "who has no link is not in the foyer"
+        if self._is_door_open(door):
+            self.acts.want(a.Join(self.ring.wraps[-1].modulus, door.keys.invite_pk, door.keys.sign_join))
+
+    def _is_door_open(self, door: Door) -> bool:
+        """Whether one can join by the link; if not, this is the end of it."""
         try:
             door.check(self.log.state, self.chronicle, self._means.wall_ms())
         except Refused as refused:
             self._gone(str(refused), refused.hint, refused.code)
+            return False
         except SecurityAlarm as alarm:
             self.heard_alarm(alarm)
             raise
-        else:
-            self.acts.want(a.Join(self.ring.wraps[-1].modulus, door.keys.invite_pk, door.keys.sign_join))
+        return True
 
     def subscribes_again(self) -> bool:
         """Whether this client became a member in the foyer: what members get comes with a new `sub`."""
-        if not (self.place_in_log.is_foyer and self.is_member):
+        if not (self.place_in_log.is_foyer_read and self.is_member):
             return False
         self.place_in_log.leave_foyer()
         self.rid = None
@@ -322,8 +270,16 @@ class PrivateFollower(RoomFollower):
     # -- keys ---------------------------------------------------------------------------------
 
     def granted(self, recipient: bytes, grant: bytes) -> None:
-        self._keys_came(self.ring.take_grant_for(recipient, grant))
-        self._check_early_end()
+        proved = self.ring.take_grant_for(recipient, grant)
+        self._keys_came(proved)
+        self.duties.is_wrap_used |= self.ring.is_newest_used
+        epoch = self.log.state.epoch
+        if not proved and self._had != epoch and self.rid is not None and self.ring.key(epoch) is not None:
+            self._had = epoch  # once per connection: an earlier program ended before it could say so
+            self.requests.append(f.Have(rid=self.rid, e=epoch))
+
+    def _tell_signals(self, signals: list[ev.Signal]) -> None:
+        super()._tell_signals([signal for signal in signals if signal.sender in self.membership.members])
 
     def wanted(self, frame: f.Want, now: float) -> None:
         if frame.id is not None and frame.id in self.membership.members:
@@ -333,7 +289,7 @@ class PrivateFollower(RoomFollower):
         """Take a new RSA key for this device, as `duties.needs_wrap` asked."""
         self._means.safe.keep_wrap_key(self.room_id, rsa, self._means.wall_ms())
         self.ring.wraps.append(rsa)
-        self.duties.needs_wrap = False
+        self.duties.rewrapped()
         self.acts.want(a.Rekey(rsa.modulus))
 
     def _new_epoch_key(self, e: int) -> bytes:
@@ -354,6 +310,8 @@ class PrivateFollower(RoomFollower):
         for act in self.duties.due(self.log.state, self.ring, self.me, now):
             if not self.acts.wants(type(act)):
                 self.acts.want(act)
+        if self.is_ready:
+            self.ring.settle_wrap(self.membership.members[self.me].modulus)
         if self.duties.gave_up_old_keys(now):
             self.ring.newest_granted = self.log.state.epoch
             self._reader.release()
@@ -364,13 +322,17 @@ class PrivateFollower(RoomFollower):
 
     @property
     def has_more(self) -> bool:
-        return self.custody.is_owing and self.is_ready and not self.place_in_log.is_foyer and not self.is_gone
+        is_working = self.is_ready and not (self.place_in_log.is_foyer or self.is_gone)
+        return self.custody.is_owing and is_working and self.alarm is None
 
     def refused(self, frame: f.RefusedFrame, now: float) -> None:
-        if frame.type >= FIRST_CONTROL:
-            self.acts.refused(frame.type, frame.n, frame.code, frame.retry_ms, now)
-        else:
+        if frame.type < FIRST_CONTROL:
             super().refused(frame, now)
+            return
+        self.acts.refused(frame, now)
+        for wanted, error in self.acts.settled:
+            if isinstance(error, Refused) and (isinstance(wanted.act, a.Join) or self.is_beginning):
+                self._gone(str(error), error.hint, error.code)
 
     def place(self) -> Place | None:
         if not self.is_member or self.acts.is_changing_keys:
@@ -383,7 +345,11 @@ class PrivateFollower(RoomFollower):
             return []
         out: list[bytes] = []
         is_in_foyer = self.place_in_log.is_foyer
-        if is_in_foyer or self.log.is_caught_up:
+        door = self._origin.door
+        is_joining = is_in_foyer and self.acts.is_idle and self.acts.wants(a.Join)
+        if is_joining and door is not None and not self._is_door_open(door):
+            return []
+        if self.place_in_log.is_foyer_read or self.log.is_caught_up:
             raw = self.acts.flush(self.log.state, self.log.head, self.outbox.session, now)
             out += [f.post_frame(rid, raw)] if raw is not None else []
         if self.custody.is_owing and self.log.is_caught_up and not is_in_foyer:

@@ -211,7 +211,7 @@ class RoomFollower:
                 self.signals.card_due = True
                 if not early:
                     self.outbox.epoch_passed(body.e)
-            case RoleChange() if not early:
+            case RoleChange() if not early and self.kind is Kind.OPEN:
                 self.events.append(ev.Notice(seq, self._role_sentence(body)))
             case Restart() if not early:
                 self.outbox.restarted(seq, went_back=self._was_told_of_loss)

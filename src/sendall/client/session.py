@@ -294,18 +294,21 @@ class ClientSession:
         room = self._by_rid.get(frame.rid)
         if room is None:
             return  # of a room just left
-        match frame:
-            case f.Page():
-                room.paged(frame)
-            case f.Present():
-                room.present(frame, now)
-            case f.RefusedFrame():
-                room.refused(frame, now)
-                room.outbox.commit_settled()
-            case f.Want():
-                room.wanted(frame, now)
-            case never:
-                assert_never(never)
+        try:
+            match frame:
+                case f.Page():
+                    room.paged(frame)
+                case f.Present():
+                    room.present(frame, now)
+                case f.RefusedFrame():
+                    room.refused(frame, now)
+                    room.outbox.commit_settled()
+                case f.Want():
+                    room.wanted(frame, now)
+                case never:
+                    assert_never(never)
+        except SecurityAlarm:
+            self._drop(room)  # the room told it itself; the other rooms go on
 
     def _drop(self, room: RoomFollower) -> None:
         rid = next((rid for rid, known in self._by_rid.items() if known is room), None)

@@ -31,7 +31,7 @@ class Signals:
         self._waiting: list[bytes] = []
         self._sealer: Sealer | None = None
         self._sealed_under = (0, b"")
-        self._next_n = 0
+        self._next_n: dict[tuple[int, bytes], int] = {}  # by epoch and session: no number is used twice
 
     def rename(self, card: Card) -> None:
         """Show another card from now on."""
@@ -61,9 +61,9 @@ class Signals:
         under = (place.epoch, session)
         if self._sealer is None or self._sealed_under != under:
             self._sealer = Sealer(place.key, room_id, place.epoch, self._identity.pk, session)
-            self._sealed_under, self._next_n = under, 0
-        n = self._next_n
-        self._next_n = n + 1
+            self._sealed_under = under
+        n = self._next_n.get(under, 0)
+        self._next_n[under] = n + 1
         return self._sealer.seal(
             EntryType.SIGNAL, n, plaintext, head_seq=place.seq, head_hash=place.h, sign=self._identity.sign
         )
