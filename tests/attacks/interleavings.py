@@ -19,6 +19,7 @@ from sendall.client.acts import Acts
 from sendall.client.chronicle import Chronicle, SavedRoom, pack_room, unpack_room
 from sendall.client.custody import AGAIN_S, Custody
 from sendall.client.ring import Ring
+from sendall.client.vault import WrapKey
 from sendall.crypto.primitives import RSA_BYTES, RsaKey
 from sendall.crypto.sealing import Sealer
 from sendall.errors import Code
@@ -65,10 +66,10 @@ class Safe:
     def settle_key(self, room_id: bytes, e: int, key: bytes) -> None:
         self.kept[e] = [key]
 
-    def keep_wrap_key(self, room_id: bytes, rsa: RsaKey, made_ms: int) -> None: ...
-
-    def wraps_of(self, room_id: bytes) -> list[RsaKey]:
+    def wrap_keys(self, room_id: bytes) -> list[WrapKey]:
         return []
+
+    def keep_wrap_key(self, room_id: bytes, rsa: RsaKey, made_ms: int) -> None: ...
 
     def mark_used(self, room_id: bytes, modulus: bytes) -> None: ...
 
@@ -189,8 +190,9 @@ class Person:
 
     def refused(self, entry: Entry, verdict: Verdict) -> None:
         code = {Verdict.STALE: Code.STALE, Verdict.CONFLICT: Code.CONFLICT, Verdict.DENIED: Code.FORBIDDEN}
-        why = code.get(verdict, Code.DUP)
-        frame = RefusedFrame(rid=1, session=B64(entry.session), type=entry.type, n=entry.n, code=why, retry_ms=0)
+        frame = RefusedFrame(
+            rid=1, session=B64(entry.session), type=entry.type, n=entry.n, code=code.get(verdict, Code.DUP), retry_ms=0
+        )
         self.acts.refused(frame, 0.0)
 
     def cut(self) -> None:

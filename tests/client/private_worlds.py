@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from sendall.client import acts as a
 from sendall.client.beginning import Beginning
@@ -22,6 +23,10 @@ from sendall.protocol.bodies import Genesis, room_id_of
 from sendall.protocol.entry import ZERO_32, EntryType, Kind, Role, entry_hash, header, signed_context
 from tests.client.worlds import MemoryOutboxStore, Party, new_session
 from tests.server.members import RelayWorld
+
+
+class KeptKey(NamedTuple):
+    rsa: RsaKey
 
 
 class MemorySafe:
@@ -45,14 +50,14 @@ class MemorySafe:
     def keep_wrap_key(self, room_id: bytes, rsa: RsaKey, made_ms: int) -> None:
         self.wraps.setdefault(room_id, []).append(rsa)
 
-    def wraps_of(self, room_id: bytes) -> list[RsaKey]:
-        return list(self.wraps.get(room_id, ()))
+    def wrap_keys(self, room_id: bytes) -> list[KeptKey]:
+        return [KeptKey(rsa) for rsa in self.wraps.get(room_id, [])]
 
     def mark_used(self, room_id: bytes, modulus: bytes) -> None:
         self.used.add(modulus)
 
     def drop_wrap_keys(self, room_id: bytes, *, keep: bytes) -> int:
-        had = self.wraps[room_id]
+        had = self.wraps.get(room_id, [])
         self.wraps[room_id] = [rsa for rsa in had if rsa.modulus == keep] or had
         return len(had) - len(self.wraps[room_id])
 

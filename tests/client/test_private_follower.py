@@ -89,7 +89,7 @@ def test_a_later_program_that_reads_all_again_must_meet_the_removals_it_knew(bob
     assert again.messages() == []
 
 
-def test_nor_by_saying_early_that_the_early_part_has_ended(bob: PrivateScribed) -> None:
+def test_nor_by_saying_early_that_the_early_part_is_out(bob: PrivateScribed) -> None:
     """`present` ends the control entries of a late reader, but not before those are met that were known."""
     bob.scribe.let_in(bob.scribe.eve)
     bob.read(bob.scribe.lines[5:])
@@ -481,7 +481,7 @@ def test_who_is_removed_sends_nothing_more(bob: PrivateScribed) -> None:
     bob.write("too late")
     bob.news(bob.scribe.epoch(removed=[bob.scribe.bob]))
     assert bob.frames() == []
-    assert bob.room.has_ended
+    assert bob.room.is_out
     assert not bob.room.is_ready
 
 
@@ -492,7 +492,7 @@ def test_the_servers_word_alone_makes_no_end(bob: PrivateScribed) -> None:
     assert not bob.room.is_gone
     bob.room.could_not_join(Refused(Code.NOT_MEMBER, "no"))
     assert bob.room.is_gone
-    assert not bob.room.has_ended
+    assert not bob.room.is_out
 
 
 def test_who_left_and_is_not_known_any_more_has_left(bob: PrivateScribed) -> None:

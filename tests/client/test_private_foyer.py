@@ -151,7 +151,7 @@ def test_who_was_removed_and_reads_that_is_told_by_whom(scribe: PrivateScribe, r
     scribe.log(scribe.epoch(removed=[scribe.bob]))
     bob = PrivateScribed(scribe, rsa_pool[0])
     bob.follow()
-    assert bob.room.has_ended
+    assert bob.room.is_out
     [gone] = [event for event in bob.told if isinstance(event, ev.Removed)]
     assert "removed you" in str(gone.why)
 
@@ -164,7 +164,7 @@ def test_somebody_else_takes_a_single_use_link_first(bob: PrivateScribed) -> Non
     bob.news(bob.scribe.join(bob.scribe.cyd, "bob"))
     assert bob.entries() == []
     assert str(bob.room.why_gone) == "this link was used as often as it may be"
-    assert not bob.room.has_ended
+    assert not bob.room.is_out
 
 
 def test_a_server_that_forbids_a_right_join_ends_the_waiting(bob: PrivateScribed) -> None:
@@ -210,7 +210,7 @@ def test_a_newcomer_whom_an_admin_declines_is_told(scribe: PrivateScribe, rsa_po
     enter(bob)
     bob.news(joined(bob))
     bob.news(scribe.epoch(removed=[scribe.bob]))
-    assert bob.room.has_ended
+    assert bob.room.is_out
 
 
 def test_what_a_newcomer_was_shown_must_be_shown_again(bob: PrivateScribed) -> None:

@@ -60,7 +60,7 @@ def test_a_number_used_for_another_text_is_found(audit: NonceAudit) -> None:
     """An author that goes back to a number that was refused seals two texts under one nonce."""
     author = an_author()
     author.seal(b"one", PLACE, ROOM)
-    author._next_n.clear()
+    author._next_n = {}
     author.seal(b"two", PLACE, ROOM)
     (repeated,) = audit.repeated
     assert repeated.nonce == bytes(12)
@@ -71,7 +71,7 @@ def test_a_number_used_on_another_head_is_found(audit: NonceAudit) -> None:
     """The same text under another header is another thing to seal."""
     author = an_author()
     author.seal(b"one", PLACE, ROOM)
-    author._next_n.clear()
+    author._next_n = {}
     author.seal(b"one", PLACE._replace(seq=4), ROOM)
     assert len(audit.repeated) == 1
 
@@ -80,7 +80,7 @@ def test_the_very_same_bytes_are_no_repetition(audit: NonceAudit) -> None:
     """A vector that is sealed again tells nobody anything new."""
     author = an_author()
     for _ in range(2):
-        author._next_n.clear()
+        author._next_n = {}
         author.seal(b"one", PLACE, ROOM)
     assert (audit.distinct, audit.repeated) == (1, [])
 

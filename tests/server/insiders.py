@@ -198,10 +198,22 @@ class Insider(Member):
     def invite(self, *, uses: int = 1, expires_ms: int = 0, needs_admit: bool = False, door: bytes = b"d" * 32) -> Link:
         """Make an invite, and return what is in its link."""
         key = Identity.generate()
-        flags = NEEDS_ADMIT if needs_admit else 0
-        entry = self.control(EntryType.INVITE, Invite(self.state.auth, key.pk, door, uses, expires_ms, flags).pack())
+        entry = self.invite_entry(key, uses=uses, expires_ms=expires_ms, needs_admit=needs_admit, door=door)
         self.act(entry)
         return Link(key, entry_hash(entry))
+
+    def invite_entry(
+        self,
+        key: Identity | None = None,
+        *,
+        uses: int = 1,
+        expires_ms: int = 0,
+        needs_admit: bool = False,
+        door: bytes = b"d" * 32,
+    ) -> bytes:
+        pk = (key or Identity.generate()).pk
+        body = Invite(self.state.auth, pk, door, uses, expires_ms, NEEDS_ADMIT if needs_admit else 0)
+        return self.control(EntryType.INVITE, body.pack())
 
     def join(self, link: Link, *, modulus: bytes | None = None) -> bytes:
         modulus = modulus or self.modulus

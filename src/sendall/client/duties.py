@@ -94,7 +94,7 @@ class Duties:
         elif modulus != ring.wraps[-1].modulus:
             yield Rekey(ring.wraps[-1].modulus)  # a program ended before it could say so
         elif self._keyed_since is not None and now - self._keyed_since >= OLD_KEYS_S:
-            ring.drop_old_wraps(modulus)
+            ring.settle_wrap(modulus)
 
     def _note_key(self, has_key: bool, now: float) -> None:
         if not has_key:

@@ -96,7 +96,7 @@ class PrivateRooms:
             if follower.topic is not None:
                 self._name(room, follower.topic)
         if follower.is_gone:
-            if follower.has_ended:  # and not merely by the server's word, which may be wrong
+            if follower.is_out:  # and not merely by the server's word, which may be wrong
                 self._vault.forget(follower.room_id)
             return
         if follower.duties.needs_wrap and not self._making:

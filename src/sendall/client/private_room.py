@@ -36,6 +36,7 @@ from sendall.protocol.entry import FIRST_CONTROL, ZERO_32, Entry
 WANT_AFTER_S = 0.5
 """Seconds that a grant may take by itself before it is asked for."""
 _NEW_LINK = "ask a member for a new link"
+_ASK_ANOTHER_WAY = f"if nobody told you so, ask a member by another way; else {_NEW_LINK}"
 
 
 class PrivateFollower(Standing):
@@ -58,7 +59,7 @@ class PrivateFollower(Standing):
         self.duties = Duties(means.wall_ms)
         self.topic: str | None = None
         """What the room is called, as far as it is known."""
-        self.has_ended = False
+        self.is_out = False
         """Whether the log shows that this identity is a member no longer: more than the server's word."""
         self._origin = origin
         self._means = means
@@ -159,11 +160,13 @@ class PrivateFollower(Standing):
     def could_not_join(self, refused: Refused) -> None:
         super().could_not_join(refused)
         if refused.code is Code.NOT_MEMBER:
-            if self.acts.has_left():
-                self._gone(f"you left {self.name!r}", _NEW_LINK)
-                return
-            sentence = f"the server says that you are no member of {self.name!r} any more"
-            self._gone(sentence, f"if nobody told you so, ask a member by another way; else {_NEW_LINK}")
+            has_left = self.acts.has_left()
+            sentence = (
+                f"you left {self.name!r}"
+                if has_left
+                else f"the server says that you are no member of {self.name!r} any more"
+            )
+            self._gone(sentence, _NEW_LINK if has_left else _ASK_ANOTHER_WAY)
 
     def disconnected(self) -> None:
         super().disconnected()
@@ -221,7 +224,7 @@ class PrivateFollower(Standing):
         """This identity is out, unless that is an old story, and a later entry let it in again."""
         self._why_out = sentence
         if self.log.is_caught_up or self.place_in_log.is_foyer_read:
-            self.has_ended = True
+            self.is_out = True
             self._gone(sentence, _NEW_LINK)
 
     def _gone(self, sentence: str, hint: str, code: Code = Code.NOT_MEMBER) -> None:

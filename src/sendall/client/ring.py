@@ -16,6 +16,13 @@ from sendall.crypto.invites import InviteKeys
 from sendall.crypto.primitives import CannotOpen, RsaKey
 
 
+class Kept(Protocol):
+    """An RSA key as the safe has it."""
+
+    @property
+    def rsa(self) -> RsaKey: ...
+
+
 class Safe(Protocol):
     """What keeps the keys of rooms for later programs (`client.vault`); on the disk when each method returns."""
 
@@ -25,11 +32,9 @@ class Safe(Protocol):
 
     def settle_key(self, room_id: bytes, e: int, key: bytes) -> None: ...
 
-    def keep_wrap_key(self, room_id: bytes, rsa: RsaKey, made_ms: int) -> None: ...
+    def wrap_keys(self, room_id: bytes) -> Sequence[Kept]: ...
 
-    def wraps_of(self, room_id: bytes) -> list[RsaKey]:
-        """Return the RSA keys of a room, the newest last."""
-        ...
+    def keep_wrap_key(self, room_id: bytes, rsa: RsaKey, made_ms: int) -> None: ...
 
     def mark_used(self, room_id: bytes, modulus: bytes) -> None: ...
 
@@ -72,22 +77,23 @@ class Ring(EpochKeys):
                 return True
         return self.key(e) is not None
 
-    def has_wrap(self, modulus: bytes) -> bool:
-        """Whether this device has the RSA key of this modulus; another program of it may have made it meanwhile."""
-        if all(rsa.modulus != modulus for rsa in self.wraps):
-            self.wraps = self._safe.wraps_of(self._room_id) or self.wraps
-        return any(rsa.modulus == modulus for rsa in self.wraps)
-
     @property
     def is_newest_used(self) -> bool:
         """Whether a grant was opened with the newest of the RSA keys."""
         return self.wraps[-1].modulus in self._used
 
-    def drop_old_wraps(self, modulus: bytes) -> None:
-        """Forget all RSA keys but this one, here and on the disk: what was granted to them is in use."""
-        if len(self.wraps) > 1 and self.has_wrap(modulus):
+    def has_wrap(self, modulus: bytes) -> bool:
+        """Whether this device has the RSA key of this modulus; another program of this identity may have made it."""
+        if all(rsa.modulus != modulus for rsa in self.wraps):
+            kept = [kept.rsa for kept in self._safe.wrap_keys(self._room_id)]
+            self.wraps = sorted(kept, key=lambda rsa: rsa.modulus == modulus) or self.wraps
+        return any(rsa.modulus == modulus for rsa in self.wraps)
+
+    def settle_wrap(self, modulus: bytes) -> None:
+        """Grants are made to this RSA key now, and older ones were used or dropped: the others go."""
+        if len(self.wraps) > 1 and self.wraps[-1].modulus == modulus:
             self._safe.drop_wrap_keys(self._room_id, keep=modulus)
-            self.wraps = [rsa for rsa in self.wraps if rsa.modulus == modulus]
+            del self.wraps[:-1]
 
     def _open(self, recipient: bytes, grant: bytes) -> dict[int, bytes] | None:
         if self._invite is not None and recipient == self._invite.invite_pk:

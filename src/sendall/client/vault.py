@@ -160,10 +160,6 @@ class Vault:
         found = [_unpack_wrap(packed) for packed in kept]
         return sorted(found, key=lambda key: key.made_ms)
 
-    def wraps_of(self, room_id: bytes) -> list[RsaKey]:
-        """Return the RSA keys of a room, the newest last."""
-        return [wrap.rsa for wrap in self.wrap_keys(room_id)]
-
     def keep_wrap_key(self, room_id: bytes, rsa: RsaKey, made_ms: int) -> None:
         """Keep an RSA key, not used yet. Durable when it returns, so that its rekey or join may be sent."""
         with self._file.commit():

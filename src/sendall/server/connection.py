@@ -48,7 +48,7 @@ class Connection:
         self.modulus = b""
         self.rooms: dict[int, tuple[Room, Reader]] = {}
         """The rooms it is in, by rid."""
-        self.listening: dict[int, tuple[Room, Reader]] = {}
+        self.listening: dict[int, tuple[PrivateRoom, Reader]] = {}
         """Where it is not, and only listens: to control entries, or to the last entries it has a right to."""
         self.is_stalled = False
         """Whether the transport takes nothing more for the moment."""
@@ -198,12 +198,13 @@ class Connection:
         if rid in self.rooms:
             room, reader = self.rooms.pop(rid)
             room.leave(self)
+            self._end_reader(room, reader)
         elif rid in self.listening:
             room, reader = self.listening.pop(rid)
-            if isinstance(room, PrivateRoom):
-                room.watch_no_more(self)
-        else:
-            return
+            room.watch_no_more(self)
+            self._end_reader(room, reader)
+
+    def _end_reader(self, room: Room, reader: Reader) -> None:
         reader.audience.remove(reader)
         self.relay.touch(room)
 
@@ -301,7 +302,7 @@ class Connection:
         """Take the join of whoever watches a room; nothing else comes from outside."""
         room, reader = self.listening.get(post.rid, (None, None))
         is_join = post.kind == f.POST and post.entry[1] == EntryType.JOIN and len(post.entry) <= MAX_ENTRY
-        if isinstance(room, PrivateRoom) and reader is not None and reader.audience is room.watchers and is_join:
+        if room is not None and reader is not None and reader.audience is room.watchers and is_join:
             self._post_control(room, parse(post.entry), now)
         else:
             # Left, removed or never entered: also the answer to a post that crossed an `unsub`.

@@ -8,6 +8,7 @@ Source: docs/protocol.md, "Requests and replies", "Exactly once".
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -58,7 +59,7 @@ def slow_down(wait_s: float) -> Refusal:
     return Refusal(Code.SLOW_DOWN, int(wait_s * 1000) + 1)
 
 
-class Room:
+class Room(ABC):
     """One room of this server process; `rid` is its number on all connections."""
 
     kind: Kind
@@ -159,6 +160,7 @@ class Room:
         """Whether only the server can have made this control entry."""
         return entry.type == EntryType.RESTART
 
+    @abstractmethod
     def _forget_control(self) -> None:
         """Forget what `_note_control` noted: it comes again."""
 
@@ -248,9 +250,9 @@ class Room:
 
     # -- who is here --------------------------------------------------------------------------
 
+    @abstractmethod
     def admits(self, id_pk: bytes) -> bool:
         """Whether this identity may be in the room and is to be given its keys."""
-        raise NotImplementedError
 
     def enter(self, connection: Connection, reader: Reader) -> None:
         """Let a connection in: it is given everything after its cursor, and others are told."""
