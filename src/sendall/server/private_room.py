@@ -130,7 +130,7 @@ class PrivateRoom(Room):
     def _follow(self, entry: Entry, body: Body, at_the_door: Iterable[Grant]) -> None:
         """Do with grants what a control entry makes of members, in the same commit."""
         match body:
-            case Join() if self.is_member(entry.sender):
+            case Join():
                 self._let_in[entry.sender] = self.state.seq
                 for grant in at_the_door:
                     self.log.keep_grant(grant._replace(recipient=entry.sender))
@@ -175,7 +175,6 @@ class PrivateRoom(Room):
         super().publish(records)
         for chunk in self.reading.framed([r for r in records if r.entry[1] >= FIRST_CONTROL]):
             self.watchers.push(chunk)
-        self.watchers.sent = records[-1].seq
 
     def _dismiss(self, removed: Iterable[bytes], seq: int) -> None:
         for id_pk in removed:
@@ -231,11 +230,11 @@ class PrivateRoom(Room):
         Raises:
             LogError: it cannot be read.
         """
-        return self.log.grants(id_pk) if self.is_member(id_pk) else []
+        return self.log.grants(id_pk)
 
     def has_key(self, id_pk: bytes, e: int) -> None:
         """A member says that it has the key of epoch `e`: if that is the current one, its grants go."""
-        if e == self.state.epoch and self.is_member(id_pk):
+        if e == self.state.epoch:
             self._wants.settled(id_pk)
             self.log.drop_grants([id_pk])
 
