@@ -99,7 +99,8 @@ class PrivateRoom(Room):
         verdict = self.state.judge(entry, time_ms=wall_ms)
         if verdict is not Verdict.OK:
             return Refusal(CODES[verdict])
-        if self._is_fork(entry):
+        h = self.reading.h_at(entry.head_seq)
+        if h is not None and h != entry.head_hash:
             return Refusal(Code.FORK)
         # Budgets are spent on what is right only: nobody can use up what others need.
         if entry.type == EntryType.JOIN:
