@@ -1,7 +1,8 @@
 """Patience: how long a room's writers wait for the disk, and for its readers.
 
-They wait for the disk while more than so many bytes of theirs are not on it. When most readers drain but fall off the tape, everybody would read from the disk: the writers are paced
-then, but not for ever. Pure; asked for every message, so it answers from what it saw a moment ago.
+They wait for the disk while more than so many bytes of theirs are not on it. When most readers drain but
+fall off the tape, everybody would read from the disk: the writers are paced then, but not for ever. Pure;
+asked for every message, so it answers from what it saw a moment ago.
 Source: docs/decisions/0013-silence-and-slowness.md.
 """
 
