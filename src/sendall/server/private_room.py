@@ -92,11 +92,14 @@ class PrivateRoom(Room):
     # -- accepting ----------------------------------------------------------------------------
 
     def judge_control(self, entry: Entry, now: float, wall_ms: int) -> Refusal | None:
-        """Return why a member's (or newcomer's) control entry is not accepted at `wall_ms`; None if it is."""
+        """Return why a member's (or newcomer's) control entry is not accepted at `wall_ms`; None if it is.
+
+        It is judged at the time that `accept` gives it then, by which everybody else will judge it.
+        """
         wait = self._bucket.spend(now)
         if wait:
             return slow_down(wait)
-        verdict = self.state.judge(entry, time_ms=wall_ms)
+        verdict = self.state.judge(entry, time_ms=max(wall_ms, self.state.now))
         if verdict is not Verdict.OK:
             return Refusal(CODES[verdict])
         h = self.reading.h_at(entry.head_seq)
