@@ -16,7 +16,7 @@ PURE := src/sendall/protocol/*,src/sendall/crypto/*,src/sendall/steward/*,$(subs
     $(patsubst %,src/sendall/server/%.py,admission authority connection delivery framing hosts peers presence relay \
         room rooms session wire) \
     $(patsubst %,src/sendall/client/%.py,address author backoff beginning events following handshake history items \
-        keys outbox pacing people reading room session signals)))
+        keys names outbox pacing people reading room session signals conversation/*)))
 
 .PHONY: run test check faults campaign bench clean
 .SILENT:

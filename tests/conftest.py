@@ -1,10 +1,15 @@
-"""What all tests share: a pool of RSA keys, because making one takes up to a second of one core."""
+"""What all tests share: the nonce audit, and a pool of RSA keys, as making one takes up to a second of one core."""
 
 from __future__ import annotations
 
 import pytest
 
 from sendall.crypto.primitives import RsaKey
+from tests.tools.nonces import AUDIT, NoncePlugin
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(NoncePlugin(AUDIT))
 
 
 class RsaPool:

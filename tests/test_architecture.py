@@ -20,16 +20,27 @@ SRC = Path(__file__).parent.parent / "src" / "sendall"
 SHELLS = {
     "cli": {"cli"},
     "client": {
+        "client.archive",
         "client.client",
         "client.connection",
+        "client.entrance",
+        "client.identity_file",
         "client.inbox",
         "client.joined",
         "client.keyring",
         "client.link",
+        "client.open_client",
         "client.outbox_store",
+        "client.private_client",
+        "client.private_joined",
         "client.process",
         "client.runner",
+        "client.searching",
         "client.sending",
+        "client.speaking",
+        "client.vault",
+        "client.vault_file",
+        "client.ways_in",
     },
     "log": {
         "log.database",
@@ -59,7 +70,7 @@ IMPURE = frozenset(
         *("threading", "time"),
     }
 )
-URANDOM = {"crypto.identity", "crypto.grants", "steward.authority"}
+URANDOM = {"crypto.doors", "crypto.grants", "crypto.identity", "crypto.passphrase", "steward.authority"}
 """Pure but for os.urandom."""
 
 RANKS = (
@@ -70,11 +81,14 @@ RANKS = (
     ("log.roomlog", "log.tape"),
     ("log", "server", "steward", "client"),
     # The shells of these stand here, one rank higher.
-    ("node",),
+    ("node", "tui"),
     ("cli",),
     ("",),
 )
 SHELL_RANK = 5.5
+
+KEYHOLDERS = {"crypto.sealing", "crypto.grants", "crypto.doors", "crypto.keylist", "crypto.invites"}
+"""What opens, grants, or joins; the steward as a whole too."""
 
 MAY_IMPORT = {
     "errors": "",
@@ -86,7 +100,8 @@ MAY_IMPORT = {
     "steward": "errors protocol crypto log",
     "client": "errors config protocol crypto",
     "node": "errors config protocol crypto log server steward",
-    "cli": "errors config protocol crypto log client node",
+    "tui": "errors config protocol client",
+    "cli": "errors config protocol crypto log client node tui",
     "": "errors client cli",
 }
 """Packages by package; each may also import itself."""
@@ -99,13 +114,26 @@ HOMES = {
         "protocol.entry",
         "protocol.frames",
         "protocol.checkpoint",
+        "client.archive",
+        "client.chronicle",
+        "client.conversation.kinds",
+        "client.conversation.spans",
         "client.events",
         "client.handshake",
         "client.keys",
+        "client.vault",
     },
     "platformdirs": {"node", "client.keyring", "cli.options"},
-    "prompt_toolkit": {"cli.screen"},
+    "pygments": {"tui.drawing.highlight"},
+    "rich": {"tui.drawing.line", "tui.emoji", "tui.widgets.inked", "tui.widgets.timeline"},
+    "segno": {"tui.ways_in"},
     "starlette": {"server.http"},
+    "textual": {
+        *("tui.app", "tui.front_desk", "tui.messages", "tui.themes"),
+        *(f"tui.screens.{name}" for name in ("first_name", "search", "sheet")),
+        *(f"tui.widgets.{name}" for name in ("composer", "found", "inked", "list_pane", "note", "page")),
+        *(f"tui.widgets.{name}" for name in ("suggestions", "timeline")),
+    },
     "typer": {"cli.app", "cli.exits", "cli.options"},
     "uvicorn": {"server.http_connection", "server.http_server"},
     "uvloop": {"cli.serve"},
@@ -178,7 +206,7 @@ def keyholders(modules: Mapping[str, Module]) -> list[str]:
         for name in modules
         if package_of(name) == "server"
         for found in sorted(reached_from(name, modules))
-        if short(found) in ("crypto.sealing", "crypto.grants") or package_of(found) == "steward"
+        if short(found) in KEYHOLDERS or package_of(found) == "steward"
     ]
 
 
@@ -241,7 +269,7 @@ def test_nothing_breaks_the_import_rules(
 def test_the_lists_name_what_there_is(modules: dict[str, Module]) -> None:
     """A shell or a home that no longer exists would hide the next one of that name."""
     known = {short(name) for name in modules}
-    listed = set().union(*SHELLS.values(), *HOMES.values(), URANDOM) - {"cli"}
+    listed = set().union(*SHELLS.values(), *HOMES.values(), URANDOM, KEYHOLDERS) - {"cli"}
     assert listed - known == set()
     unused = {
         (library, home)

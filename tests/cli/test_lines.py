@@ -6,11 +6,12 @@ from collections.abc import Awaitable
 from datetime import UTC, date, datetime
 
 import pytest
+from sendall.cli.status import Status
 
 from sendall.cli.lines import line_of, plain
-from sendall.cli.status import Status
 from sendall.cli.typed import Command, meaning
 from sendall.client import events as ev
+from sendall.client.conversation.kinds import Delete, Edit, Reaction, Spoken, Text, Topic
 from sendall.errors import Code, SecurityAlarm
 
 NOON = datetime(2026, 11, 23, 12, 3, tzinfo=UTC).astimezone()
@@ -19,7 +20,7 @@ ADA = bytes(32)
 
 
 def message(text: str) -> ev.Message:
-    return ev.Message(1, NOON, "lobby", ADA, bytes(16), "ada", "k7qd", text, mine=False)
+    return ev.Message(1, NOON, "lobby", ADA, bytes(16), "ada", "k7qd", False, text)
 
 
 def shown(event: ev.Event, today: date = TODAY) -> str:
@@ -38,6 +39,28 @@ def test_an_old_message_has_its_date() -> None:
     assert shown(message("hello"), date(2027, 1, 1)).startswith(f"{NOON:%Y-%m-%d %H:%M} ada")
 
 
+def test_an_action_begins_with_a_star() -> None:
+    """`* ada·k7qd waves`: what somebody does, not says."""
+    action = ev.Message(1, NOON, "lobby", ADA, bytes(16), "ada", "k7qd", False, "waves", is_action=True)
+    assert shown(action) == f"{NOON:%H:%M} * ada·k7qd waves"
+
+
+@pytest.mark.parametrize(
+    ("what", "sentence"),
+    [
+        (Edit(7, "better \x1b[2J"), "-- ada·k7qd edited a message: better "),
+        (Delete(7), "-- ada·k7qd took back a message"),
+        (Reaction(7, "👍"), "-- ada·k7qd reacted with 👍"),
+        (Reaction(7, "👍", is_off=True), "-- ada·k7qd took back 👍"),
+        (Topic("plans"), "-- ada·k7qd set the topic: plans"),
+        (Topic(""), "-- ada·k7qd took the topic away"),
+    ],
+)
+def test_a_change_is_told_in_a_short_line(what: Edit | Delete | Reaction | Topic, sentence: str) -> None:
+    """Without a screen that can go back, who changed what is said once, and safely."""
+    assert shown(ev.Change(9, NOON, "lobby", ADA, bytes(16), "ada", "k7qd", False, what)) == sentence
+
+
 @pytest.mark.parametrize("attack", ["\x1b[2Jgone", "a\x07\x08b", "\u202egnp", "x\r\ny", "\x9b31m", "\x1b]0;t\x07"])
 def test_foreign_text_cannot_command_the_terminal(attack: str) -> None:
     """Whatever somebody sends becomes one line of printable text."""
@@ -53,7 +76,7 @@ def test_foreign_text_cannot_command_the_terminal(attack: str) -> None:
         (ev.Went(ADA, "ada"), "went"),
         (ev.Lost("refused", 3.0), "connection lost: refused"),
         (ev.Back(), "connected again"),
-        (ev.ServerLost(3), "lost 3 entries"),
+        (ev.ServerLost(3, 7), "lost 3 entries"),
         (ev.Alarm(SecurityAlarm("fork", "two histories", hint="stop")), "ALARM: two histories"),
         (ev.Unreadable(7, "no key"), "message 7 cannot be read: no key"),
     ],
@@ -67,6 +90,7 @@ class Written:
     """A message of one's own that is under way."""
 
     def __init__(self, text: str) -> None:
+        self.what: Spoken = Text(text)
         self.text = text
         self.written = NOON
 

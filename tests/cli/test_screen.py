@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from sendall.client.keyring import Keyring
-from sendall.client.keys import write_message
 from sendall.client.outbox_store import OutboxFile
 from sendall.node import read_server_pk
 from tests.cli.programs import HAS_TMUX, SENDALL, Server, Terminal, Tmux, free_port, home_of, run, tmux_in
+from tests.client.plaintexts import write_message
 
 Home = dict[str, str]
 needs_tmux = pytest.mark.skipif(

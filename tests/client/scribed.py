@@ -65,12 +65,15 @@ class Scribed:
         self.told: list[ev.Event] = []
 
     def sub(self) -> f.Sub:
-        return self.room.sub(1)
+        sub = self.room.sub(1)
+        assert isinstance(sub, f.Sub)
+        return sub
 
     def subok(
         self,
         *,
         from_: int = 0,
+        first: int = 1,
         last: int | None = None,
         h: bytes | None = None,
         room: bytes | None = None,
@@ -81,7 +84,7 @@ class Scribed:
             q=1,
             rid=7,
             room=f.B64(room or self.scribe.room_id),
-            first=1,
+            first=first,
             last=len(self.scribe.lines) if last is None else last,
             from_=from_,
             h=f.B64(known if h is None else h),
@@ -109,7 +112,9 @@ class Scribed:
 
     def grant(self, keys: dict[int, bytes] | None = None) -> None:
         granted = self.scribe.keys if keys is None else keys
-        self.room.granted(seal_grant(self.scribe.room_id, self.identity.pk, self.rsa.modulus, granted))
+        self.room.granted(
+            self.identity.pk, seal_grant(self.scribe.room_id, self.identity.pk, self.rsa.modulus, granted)
+        )
         self.collect()
 
     def begin(self) -> None:

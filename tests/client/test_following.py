@@ -100,7 +100,7 @@ def test_a_restart_among_what_was_skipped_explains_the_loss(scribe: Scribe, read
     reader.subok(from_=7)
     reader.read([after.lines[4], *after.lines[7:]])
     reader.grant()
-    assert reader.kinds(ev.ServerLost) == [ev.ServerLost(3)]
+    assert reader.kinds(ev.ServerLost) == [ev.ServerLost(3, 4)]
     assert reader.texts == ["m0", "m1", "m2", "m3", "m4", "n2"]
     assert reader.alarms == []
     assert reader.room.log.state.h == after.state.h

@@ -12,7 +12,7 @@ from sendall.errors import SendallError
 
 
 def message(seq: int) -> Message:
-    return Message(seq, utc(0), "r", b"", b"", "n", "t", str(seq), False)
+    return Message(seq, utc(0), "r", b"", b"", "n", "t", False, str(seq))
 
 
 async def test_events_come_out_as_they_went_in() -> None:

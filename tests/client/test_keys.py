@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 
-from sendall.client.keys import MAX_CANDIDATES, MAX_EARLY_EPOCHS, EpochKeys, Unreadable, read_plaintext, write_message
+from sendall.client.keys import (
+    MAX_CANDIDATES,
+    MAX_EARLY_EPOCHS,
+    EpochKeys,
+    Unreadable,
+    read_plaintext,
+    reference_of,
+    write_content,
+)
 from sendall.crypto.grants import seal_grant
 from sendall.crypto.sealing import commitment
 from tests.conftest import RsaPool
@@ -105,6 +115,9 @@ def test_forged_epochs_that_come_early_are_bounded(rsa_pool: RsaPool) -> None:
         b'{"x":9007199254740992}',
         b'{"x":-9007199254740992}',
         b'{"x":[{"y":9007199254740993}]}',
+        b'{"x":9007199254740992.0}',
+        b'{"x":[-1e300]}',
+        b'{"x":' + b"[" * 64 + b"]" * 64 + b"}",
         b'{"x":' + b"9" * 5000 + b"}",
         b'{"x":' + b"[" * 60_000 + b"]" * 5,
         b'{"x":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
@@ -120,7 +133,7 @@ def test_what_is_no_json_object_of_the_protocol_is_unreadable(plaintext: bytes) 
 
 def test_what_every_client_can_hold_is_read_as_it_is() -> None:
     """Truth, nothing, fractions, nesting and the greatest integers of JavaScript are content like any other."""
-    value = [True, False, None, 0.5, 2**53 - 1, 1 - 2**53, {"y": [{}, "z"]}]
+    value = [True, False, None, 0.5, 2**53 - 1, 1 - 2**53, {"y": [{}, "z"]}, json.loads("[" * 62 + "]" * 62)]
     assert read_plaintext(msgspec.json.encode({"x": value, "y": True})) == {"x": value, "y": True}
 
 
@@ -131,10 +144,23 @@ def test_the_last_of_two_equal_names_counts() -> None:
 
 def test_a_message_reads_as_it_was_written() -> None:
     """Text and name survive the way."""
-    assert read_plaintext(write_message('a"\n\u2028', "ada")) == {"t": "m", "x": 'a"\n\u2028', "nick": "ada"}
+    assert read_plaintext(write_content({"t": "m", "x": 'a"\n\u2028', "nick": "ada"})) == {
+        "t": "m",
+        "x": 'a"\n\u2028',
+        "nick": "ada",
+    }
+
+
+@pytest.mark.parametrize(
+    ("plaintext", "re"),
+    [(b'{"t":"del","re":7}', 7), (b'{"t":"m","x":""}', 0), (b'{"re":"7"}', 0), (b'{"re":true}', 0), (b"[]", 0)],
+)
+def test_what_a_plaintext_names(plaintext: bytes, re: int) -> None:
+    """A seq, or nothing; also of what another version of this program wrote."""
+    assert reference_of(plaintext) == re
 
 
 def test_text_that_utf8_cannot_hold_is_a_value_error() -> None:
     """A lone surrogate is refused before anything is kept."""
     with pytest.raises(ValueError, match="surrogate"):
-        write_message("\ud800", "ada")
+        write_content({"t": "m", "x": "\ud800"})

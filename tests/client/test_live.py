@@ -166,7 +166,7 @@ async def test_what_is_held_waits_for_the_persons_word(host: Host, monkeypatch: 
         await until(lobby, ev.Lost)
         lobby.post_nowait("old")
     await host.start()
-    monkeypatch.setattr("sendall.client.client._now_ms", lambda: 10**13)
+    monkeypatch.setattr("sendall.client.client.now_ms", lambda: 10**13)
     async with host.client("ada") as ada:
         lobby = await ada.join()
         held = await until(lobby, ev.Held)
@@ -380,10 +380,10 @@ async def test_people_and_signals_reach_each_other(host: Host) -> None:
             assert (came.id, came.nick) == (bob.id, "bob")
             assert lobby.present == 2
             assert [person.nick for person in lobby.members] == ["bob"]
-            await other.signal({"t": "typing"})
+            await other.signal({"t": "poke"})
             signal = await until(lobby, ev.Signal)
             assert isinstance(signal, ev.Signal)
-            assert (signal.nick, signal.content) == ("bob", {"t": "typing"})
+            assert (signal.nick, signal.content) == ("bob", {"t": "poke"})
         went = await until(lobby, ev.Went)
         assert isinstance(went, ev.Went)
         assert went.id == bob.id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sendall.client.conversation.kinds import Card
 from sendall.client.events import Came, Presence, Went
 from sendall.client.people import CARD_WAIT_S, MAX_PEOPLE, People
 from sendall.protocol.frames import B64, Present
@@ -35,7 +36,7 @@ def test_nobody_is_told_of_themselves(people: People) -> None:
 
 def test_who_comes_again_is_named_at_once(people: People) -> None:
     """A card that came before the news of its owner's coming saves the waiting."""
-    people.card(BOB, "bob")
+    people.card(BOB, Card("bob"))
     assert people.present(Present(rid=1, count=2, came=[BOB]), 1.0) == [Came(BOB, "bob"), Presence(2)]
     assert people.present(Present(rid=1, count=1, went=[BOB]), 2.0) == [Went(BOB, "bob"), Presence(1)]
 
@@ -44,9 +45,9 @@ def test_names_are_bounded_and_the_newest_stay(people: People) -> None:
     """However many cards are shown to a client, it remembers 4,096 of them, and the one just renewed is among them."""
     ids = [i.to_bytes(32, "big") for i in range(MAX_PEOPLE)]
     for id_pk in ids:
-        people.card(id_pk, "x")
-    people.card(ids[0], "renewed")
-    people.card(ADA, "ada")
+        people.card(id_pk, Card("x"))
+    people.card(ids[0], Card("renewed"))
+    people.card(ADA, Card("ada"))
     assert len(people.nicks) == MAX_PEOPLE
     assert people.nicks[ids[0]] == "renewed"
     assert ids[1] not in people.nicks

@@ -51,16 +51,16 @@ def test_a_hostile_signal_is_dropped_and_uses_up_no_number(scribe: Scribe, reade
     """A signal whose content is none is no news to anybody, and the next of that number is told."""
     reader.begin()
     reader.room.shown(signal(scribe, plaintext, 0))
-    reader.room.shown(signal(scribe, b'{"t":"typing"}', 0))
+    reader.room.shown(signal(scribe, b'{"t":"poke"}', 0))
     reader.collect()
-    assert [event.content for event in reader.told if isinstance(event, ev.Signal)] == [{"t": "typing"}]
+    assert [event.content for event in reader.told if isinstance(event, ev.Signal)] == [{"t": "poke"}]
 
 
 def test_a_signal_under_another_key_is_dropped(scribe: Scribe, reader: Scribed) -> None:
     """Whoever is in the room and seals a signal with a key of their own says nothing."""
     reader.begin()
     scribe.keys[1] = b"x" * 32
-    reader.room.shown(signal(scribe, b'{"t":"typing"}', 0))
+    reader.room.shown(signal(scribe, b'{"t":"poke"}', 0))
     reader.collect()
     assert reader.told == []
 
@@ -70,7 +70,7 @@ def test_sessions_of_signals_are_remembered_up_to_a_bound(scribe: Scribe, rsa_po
     room = Scribed(scribe, rsa_pool[0])
     room.begin()
     reader: Reader = room.room._reader
-    noise = b'{"t":"typing"}'
+    noise = b'{"t":"poke"}'
     for i in range(MAX_SIGNAL_SESSIONS + 3):
         assert len(reader.signals(signal(scribe, noise, 0, i.to_bytes(16, "big")), 1)) == 1
     assert len(reader._seen) == MAX_SIGNAL_SESSIONS

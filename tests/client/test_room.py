@@ -15,6 +15,7 @@ from sendall.protocol.bodies import Genesis
 from sendall.protocol.entry import EntryType, Kind, Role, parse
 from sendall.protocol.verdict import Verdict
 from tests.client.scribed import EVE, Scribed, lose
+from tests.client.worlds import MemoryOutboxStore
 from tests.conftest import RsaPool
 from tests.tools.scribe import Scribe
 
@@ -415,12 +416,52 @@ def test_a_reader_goes_back_to_the_cut_and_says_how_much_was_lost(scribe: Scribe
     assert (sub.after, sub.h) == (4, scribe.lines[3].h)
     assert reader.subok(from_=4)
     reader.read_rest()
-    assert reader.kinds(ev.ServerLost) == [ev.ServerLost(3)]
+    assert reader.kinds(ev.ServerLost) == [ev.ServerLost(3, 4)]
     assert reader.alarms == []
     reader.grant()
     [again] = own(reader)
     assert parse(again).session != parse(lost).session
     assert after.log(again) is Verdict.OK
+
+
+def test_what_names_a_message_that_was_lost_is_given_up(scribe: Scribe, reader: Scribed) -> None:
+    """Sent again after the restart, an edit would name whatever stands there now; what names the rest goes out."""
+    for i in range(5):
+        scribe.say(f"m{i}")
+    reader.begin()
+    edits = [b'{"t":"edit","re":%d,"x":"e"}' % seq for seq in (4, 5)]
+    sealed = [reader.outbox.write(edit, 0) for edit in edits]
+    assert len(own(reader)) == 2
+    waiting = [reader.outbox.write(edit, 0) for edit in edits]
+    reader.room.disconnected()
+    reader.scribe = lose(scribe, 4)
+    reader.subok(from_=4, cut=4)
+    reader.subok(from_=4)
+    reader.read_rest()
+    settled = reader.outbox.take_settled()
+    assert [(item.id, type(outcome)) for item, outcome in settled] == [
+        (sealed[1].id, Refused),
+        (waiting[1].id, Refused),
+    ]
+    assert [item.id for item in reader.outbox.open] == [sealed[0].id, waiting[0].id]
+    reader.outbox.commit_settled()
+    assert [row.id for row in reader.outbox._store.rows()] == [sealed[0].id, waiting[0].id]
+
+
+def test_what_an_earlier_program_wrote_about_a_lost_message_is_given_up(scribe: Scribe, rsa_pool: RsaPool) -> None:
+    """Also what is held: the person has nothing to decide about it."""
+    for i in range(5):
+        scribe.say(f"m{i}")
+    seen = len(scribe.lines), scribe.lines[-1].h
+    store = MemoryOutboxStore()
+    for re in (4, 5):
+        store.put(b'{"t":"del","re":%d}' % re, 0)
+    store.hold()
+    restarted = lose(scribe, 4)
+    reader = Scribed(restarted, rsa_pool[0], room_id=restarted.room_id, seen=seen, store=store)
+    reader.begin()
+    assert [item.plaintext for item, _ in reader.outbox.take_settled()] == [b'{"t":"del","re":5}']
+    assert [item.plaintext for item in reader.outbox.held] == [b'{"t":"del","re":4}']
 
 
 def test_what_an_earlier_program_saw_is_compared_once(scribe: Scribe, rsa_pool: RsaPool) -> None:
@@ -433,7 +474,7 @@ def test_what_an_earlier_program_saw_is_compared_once(scribe: Scribe, rsa_pool: 
         (scribe, (seq, h), [], []),
         (scribe, (seq, b"x" * 32), ["history"], []),
         (scribe, (seq + 1, h), ["history"], []),
-        (restarted, (seq, h), [], [ev.ServerLost(seq - 4)]),
+        (restarted, (seq, h), [], [ev.ServerLost(seq - 4, 4, was_before=True)]),
     ]
     for shown, seen, alarms, losses in cases:
         reader = Scribed(shown, rsa_pool[0], room_id=shown.room_id, seen=seen)
@@ -478,7 +519,7 @@ def test_two_restarts_while_away_are_explained_by_the_older_one(scribe: Scribe, 
     assert reader.subok(from_=4)
     reader.read_rest()
     assert reader.alarms == []
-    assert reader.kinds(ev.ServerLost) == [ev.ServerLost(6)]
+    assert reader.kinds(ev.ServerLost) == [ev.ServerLost(6, 4)]
     assert reader.room.log.state.h == twice.state.h
 
 
@@ -515,7 +556,7 @@ def test_what_was_pruned_while_away_is_said(scribe: Scribe, reader: Scribed) -> 
     reader.room.disconnected()
     for i in range(4):
         scribe.say(f"m{i}")
-    reader.subok(from_=had + 3)
+    reader.subok(from_=had + 3, first=had + 4)
     reader.read(scribe.lines[had + 3 :])
     [notice] = reader.kinds(ev.Notice)
     assert isinstance(notice, ev.Notice)
@@ -669,10 +710,10 @@ def test_the_refusal_of_a_signal_does_not_touch_the_message_of_its_number(scribe
 def test_signals_are_told_once_and_never_backwards(scribe: Scribe, reader: Scribed) -> None:
     """A repetition, an older number, a wrong signature or epoch is dropped without a word."""
     reader.begin()
-    signals = [scribe.message(b'{"t":"typing","i":%d}' % n, type_=EntryType.SIGNAL, n=n) for n in range(4)]
+    signals = [scribe.message(b'{"t":"poke","i":%d}' % n, type_=EntryType.SIGNAL, n=n) for n in range(4)]
     forged = bytearray(signals[3])
     forged[-1] ^= 1
-    later = scribe.message(b'{"t":"typing","i":9}', type_=EntryType.SIGNAL, n=9, epoch=2)
+    later = scribe.message(b'{"t":"poke","i":9}', type_=EntryType.SIGNAL, n=9, epoch=2)
     for raw in (signals[0], signals[2], signals[2], signals[1], bytes(forged), later, b"x", scribe.message()):
         reader.room.shown(raw)
     reader.collect()

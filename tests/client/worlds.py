@@ -13,12 +13,12 @@ from sendall.client import events as ev
 from sendall.client.beginning import Beginning
 from sendall.client.handshake import Credentials, Line
 from sendall.client.items import Row, Settlement
-from sendall.client.keys import write_message
 from sendall.client.outbox import Outbox
 from sendall.client.room import RoomFollower
 from sendall.client.session import ClientSession, SendText
 from sendall.crypto.identity import NO_LEAF, Identity
 from sendall.crypto.primitives import RsaKey
+from tests.client.plaintexts import write_message
 from tests.server.members import ListWire, RelayWorld, payloads
 
 

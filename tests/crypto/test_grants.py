@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sendall.crypto.grants import MAX_KEYS, open_grant, seal_grant
+from sendall.crypto.grants import open_grant, seal_grant
+from sendall.crypto.keylist import MAX_KEYS
 from sendall.crypto.primitives import RSA_BYTES, Aead, CannotOpen, RsaKey, hkdf, rsa_encrypt, sha256, spki_of
 
 ROOM = b"r" * 32

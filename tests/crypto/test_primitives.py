@@ -15,11 +15,14 @@ from sendall.crypto.primitives import (
     CannotOpen,
     RsaKey,
     SigningKey,
+    X25519Key,
+    argon2id,
     equal,
     hkdf,
     hmac_sha256,
     is_sane_modulus,
     is_sane_public_key,
+    pbkdf2_sha256,
     rsa_encrypt,
     sha256,
     spki_of,
@@ -56,6 +59,55 @@ def test_hashes_and_derivations_are_the_standard_ones() -> None:
     expected = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"
     assert okm.hex() == expected
     assert len(hkdf(b"ikm", salt=b"", info=b"")) == 32
+
+
+def test_slow_derivations_are_the_standard_ones() -> None:
+    """PBKDF2 of the second test case of RFC 7914, section 11, and Argon2id as its reference program prints it."""
+    derived = pbkdf2_sha256(b"Password", salt=b"NaCl", rounds=80_000)
+    assert derived.hex() == "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56"
+    derived = argon2id(b"password", salt=b"somesalt", memory_kib=65_536, passes=2, lanes=1)
+    assert derived.hex() == "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7"
+
+
+def test_x25519_is_that_of_rfc_7748() -> None:
+    """Section 6.1: both sides share the same 32 bytes."""
+    alice = X25519Key(bytes.fromhex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a"))
+    bob = X25519Key(bytes.fromhex("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb"))
+    assert alice.public.hex() == "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"
+    assert alice.exchange(bob.public) == bob.exchange(alice.public)
+    assert alice.exchange(bob.public).hex() == "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"
+
+
+# Every encoding of the points of small order that a peer could send (cr.yp.to/ecdh.html, "small order").
+SMALL_ORDER_U = [
+    0,
+    1,
+    FIELD_PRIME - 1,
+    FIELD_PRIME,
+    FIELD_PRIME + 1,
+    *(
+        int.from_bytes(bytes.fromhex(u), "little")
+        for u in (
+            "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+            "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("u", SMALL_ORDER_U)
+@pytest.mark.parametrize("top", [0, SIGN], ids=["plain", "top bit"])
+def test_nothing_is_shared_with_a_point_of_small_order(u: int, top: int) -> None:
+    """Everybody would share the same zeros."""
+    with pytest.raises(CannotOpen):
+        X25519Key(b"k" * 32).exchange(encoded(u + top))
+
+
+@pytest.mark.parametrize("size", [0, 31, 33])
+def test_nothing_is_shared_with_what_is_no_key(size: int) -> None:
+    """The same error: a peer's bytes raise nothing else."""
+    with pytest.raises(CannotOpen):
+        X25519Key(b"k" * 32).exchange(b"\5" * size)
 
 
 def test_equal_compares_all_bytes() -> None:

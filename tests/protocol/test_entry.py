@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendall.errors import Malformed
-from sendall.protocol.bodies import Epoch, Genesis, Restart, RoleChange, parse_body, room_id_of
 from sendall.protocol.entry import (
     HEADER_SIZE,
     MAX_ENTRY,
@@ -18,8 +17,6 @@ from sendall.protocol.entry import (
     ZERO_32,
     Entry,
     EntryType,
-    Kind,
-    Role,
     entry_hash,
     header,
     parse,
@@ -110,96 +107,7 @@ def test_any_bytes_are_an_entry_or_malformed(data: bytes) -> None:
         assert parse(data).raw == data
 
 
-@given(st.sampled_from([*EntryType, 0x00, 0x11, 0x12, 0xFF]), st.binary(max_size=250))
-def test_any_body_is_parsed_without_loss_or_malformed(type_: int, body: bytes) -> None:
-    """A body has one encoding: what is parsed packs to the same bytes."""
-    try:
-        parsed = parse_body(parse(an_entry(body, type_)))
-    except Malformed:
-        return
-    assert (b"" if parsed is None else parsed.pack()) == body
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        Genesis(Kind.OPEN, 1, b"s" * 16, "lobby"),
-        Genesis(Kind.PRIVATE, 0, b"s" * 16, ""),
-        Genesis(Kind.OPEN, 0, b"s" * 16, "ä" * 127),
-        Epoch(b"a" * 32, 1, b"c" * 32, b"m" * 32, ()),
-        Epoch(b"a" * 32, 2**32 - 1, b"c" * 32, b"m" * 32, (b"\0" * 32, b"\1" * 32)),
-        *(RoleChange(b"a" * 32, b"i" * 32, role) for role in Role),
-    ],
-    ids=str,
-)
-def test_each_body_survives_packing(body: Genesis | Epoch | RoleChange) -> None:
-    """Packing and parsing are inverse."""
-    types = {Genesis: EntryType.GENESIS, Epoch: EntryType.EPOCH, RoleChange: EntryType.ROLE}
-    assert parse_body(parse(an_entry(body.pack(), types[type(body)]))) == body
-
-
-def test_a_restart_entry_has_no_body() -> None:
-    """None stands for the empty body; a byte in it is malformed."""
-    assert parse_body(parse(an_entry(b"", EntryType.RESTART))) == Restart()
-    with pytest.raises(Malformed, match="restart"):
-        parse_body(parse(an_entry(b"x", EntryType.RESTART)))
-
-
-GENESIS = Genesis(Kind.OPEN, 1, b"s" * 16, "lobby").pack()
-EPOCH = Epoch(b"a" * 32, 1, b"c" * 32, b"m" * 32, (b"\1" * 32, b"\2" * 32)).pack()
-ROLE = RoleChange(b"a" * 32, b"i" * 32, Role.READER).pack()
-
-
-@pytest.mark.parametrize(
-    ("type_", "body"),
-    [
-        (EntryType.GENESIS, GENESIS[:18]),
-        (EntryType.GENESIS, GENESIS[:-1]),
-        (EntryType.GENESIS, GENESIS + b"x"),
-        (EntryType.GENESIS, b"\2" + GENESIS[1:]),
-        (EntryType.GENESIS, GENESIS[:1] + b"\2" + GENESIS[2:]),
-        (EntryType.GENESIS, GENESIS[:-1] + b"\xff"),
-        (EntryType.EPOCH, EPOCH[:101]),
-        (EntryType.EPOCH, EPOCH[:-1]),
-        (EntryType.EPOCH, EPOCH + b"x"),
-        (EntryType.EPOCH, EPOCH[:-32] + b"\1" * 32),
-        (EntryType.EPOCH, EPOCH[:-32] + b"\0" * 32),
-        (EntryType.ROLE, ROLE[:-1]),
-        (EntryType.ROLE, ROLE + b"x"),
-        (EntryType.ROLE, ROLE[:-1] + b"\4"),
-    ],
-    ids=[
-        "genesis without a name length",
-        "genesis too short",
-        "genesis too long",
-        "genesis of an unknown kind",
-        "genesis with an unknown history flag",
-        "genesis whose name is no UTF-8",
-        "epoch too short",
-        "epoch with a cut id",
-        "epoch too long",
-        "epoch that removes one twice",
-        "epoch that removes in descending order",
-        "role too short",
-        "role too long",
-        "unknown role",
-    ],
-)
-def test_a_body_with_one_defect_is_malformed(type_: EntryType, body: bytes) -> None:
-    """Lengths, flags and orders are exact."""
-    with pytest.raises(Malformed):
-        parse_body(parse(an_entry(body, type_)))
-
-
-@pytest.mark.parametrize("type_", [EntryType.MESSAGE, EntryType.SIGNAL, 0x19, 0x1F, 0x21, 0xFF])
-def test_types_without_a_body_are_malformed(type_: int) -> None:
-    """What is sealed, and what is unknown, is no control entry."""
-    with pytest.raises(Malformed, match="no control entry"):
-        parse_body(parse(an_entry(b"", type_)))
-
-
 def test_hashes_and_contexts_are_those_of_the_specification() -> None:
-    """H(entry), the room_id and the signed bytes begin with V and their purpose."""
+    """H(entry), and the signed bytes, which begin with V and their purpose."""
     assert entry_hash(b"x") == hashlib.sha256(b"x").digest()
-    assert room_id_of(b"x") == hashlib.sha256(b"sendall-v1 room\0x").digest()
     assert signed_context(b"r" * 32, b"x") == b"sendall-v1 entry\0" + b"r" * 32 + b"x"

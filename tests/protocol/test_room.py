@@ -3,12 +3,13 @@ from __future__ import annotations
 import pytest
 
 from sendall.crypto.identity import Identity
-from sendall.protocol.bodies import Epoch, Genesis, room_id_of
+from sendall.protocol.bodies import Epoch, Genesis, Invite, room_id_of
 from sendall.protocol.chain import link
 from sendall.protocol.entry import ZERO_32, EntryType, Kind, Role, entry_hash, parse
 from sendall.protocol.roles import NO_MEMBERS_HASH, is_room_name
 from sendall.protocol.room import RoomState
 from sendall.protocol.verdict import Verdict
+from tests.tools.private_scribe import PrivateScribe
 from tests.tools.scribe import Scribe
 
 
@@ -140,6 +141,22 @@ def test_a_message_without_a_sealed_body_is_bad(scribe: Scribe) -> None:
     for size in (0, 79):
         assert scribe.log(scribe.control(EntryType.MESSAGE, bytes(size), scribe.ada, n=0)) is Verdict.BAD
     assert scribe.log(scribe.control(EntryType.MESSAGE, bytes(80), scribe.ada, n=0)) is Verdict.OK
+
+
+def test_what_private_rooms_have_is_bad_in_open_ones(scribe: Scribe) -> None:
+    """Invites, joins and the others, right in themselves: an OPEN room knows roles only."""
+    private = PrivateScribe("room tests")
+    auth, pk = scribe.state.auth, scribe.ada.pk
+    bodies = {
+        EntryType.INVITE: Invite(auth, pk, ZERO_32, 0, 0).pack(),
+        EntryType.REVOKE: auth + pk,
+        EntryType.ADMIT: auth + pk,
+        EntryType.JOIN: private.modulus("of ada") + pk + bytes(64),
+        EntryType.REKEY: private.modulus("of ada"),
+        EntryType.LEAVE: b"",
+    }
+    for type_, body in bodies.items():
+        assert scribe.log(scribe.control(type_, body)) is Verdict.BAD
 
 
 @pytest.mark.parametrize("type_", [EntryType.SIGNAL, 0x00, 0x03, 0x11, 0x12, 0x14, 0x15, 0x16, 0x18, 0x21, 0xFF])
@@ -286,10 +303,10 @@ def test_checks_are_made_in_the_order_written(scribe: Scribe) -> None:
     """An entry with all defects gets the first verdict; mending one at a time gives the next."""
     ada = scribe.ada
     body = Epoch(ZERO_32, 2, ZERO_32, ZERO_32, ())
-    long_ago = scribe.control(EntryType.EPOCH, body.pack(), ada, epoch=0, n=1, room_id=bytes(32))
-    assert scribe.log(long_ago[:-200] + long_ago[-64:]) is Verdict.BAD
-    assert scribe.log(long_ago) is Verdict.BAD_SIG
-    assert scribe.log(scribe.control(EntryType.EPOCH, body.pack(), ada, epoch=0, n=1)) is Verdict.STALE
+    old = body._replace(e=1).pack()
+    assert scribe.log(scribe.control(EntryType.EPOCH, body.pack(), ada, epoch=0, n=1)) is Verdict.BAD
+    assert scribe.log(scribe.control(EntryType.EPOCH, old, ada, epoch=0, n=1, room_id=bytes(32))) is Verdict.BAD_SIG
+    assert scribe.log(scribe.control(EntryType.EPOCH, old, ada, epoch=0, n=1)) is Verdict.STALE
     assert scribe.log(scribe.control(EntryType.EPOCH, body.pack(), ada, n=1)) is Verdict.GAP
     assert scribe.log(scribe.control(EntryType.EPOCH, body.pack(), ada, n=0)) is Verdict.DENIED
     assert scribe.log(scribe.control(EntryType.EPOCH, body.pack())) is Verdict.CONFLICT

@@ -9,11 +9,11 @@ import random
 
 from sendall.client import events as ev
 from sendall.client.beginning import Beginning
-from sendall.client.keys import write_message
 from sendall.client.room import RoomFollower
 from sendall.crypto.primitives import RsaKey
 from sendall.errors import Code, Refused
 from sendall.protocol.frames import SubOk
+from tests.client.plaintexts import write_message
 from tests.faults.evidence import Got, Invoke, Lost, Ok, payload_sha
 from tests.simulation.evidence import Diary, Fate, Said, Skip
 from tests.simulation.lanes import Lanes

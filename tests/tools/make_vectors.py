@@ -24,7 +24,10 @@ from sendall.protocol.bodies import Epoch
 from sendall.protocol.entry import ZERO_32, EntryType, Role
 from sendall.protocol.verdict import Verdict
 from sendall.protocol.words import words_of
+from tests.tools.grant_cases import grants
+from tests.tools.key_cases import keys
 from tests.tools.scribe import Line, Scribe
+from tests.tools.sealing_cases import sealing
 
 FOLDER = Path(__file__).parent.parent.parent / "vectors"
 
@@ -186,6 +189,9 @@ FILES = {
     "padding.json": padding,
     "late-reader.json": late_reader,
     "handshake.json": handshake,
+    "grants.json": grants,
+    "keys.json": keys,
+    "sealing.json": sealing,
 }
 
 

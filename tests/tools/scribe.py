@@ -36,6 +36,8 @@ class Line(NamedTuple):
 class Scribe:
     """One OPEN room, its server, and two members."""
 
+    kind = Kind.OPEN
+
     def __init__(self, seed: str, name: str = "lobby") -> None:
         self._seed = seed
         self.name = name
@@ -48,7 +50,7 @@ class Scribe:
         self.lines: list[Line] = []
         self.genesis = self._genesis()
         self.room_id = room_id_of(self.genesis)
-        self.state = RoomState(self.room_id, self.server.pk)
+        self.state = RoomState(self.room_id, self.server.pk, self.kind)
 
     def pick(self, label: str, size: int) -> bytes:
         """Return bytes that nobody could guess but who has read this line."""
@@ -59,10 +61,13 @@ class Scribe:
 
     # -- the log --------------------------------------------------------------------------------
 
-    def log(self, entry: bytes, note: str = "", plaintext: bytes | None = None) -> Verdict:
+    def log(
+        self, entry: bytes, note: str = "", plaintext: bytes | None = None, *, time_ms: int | None = None
+    ) -> Verdict:
         """Put `entry` at the end of the log, whatever it is; return its verdict."""
         seq = self.state.seq + 1
-        time_ms = FIRST_TIME_MS + 1_000 * seq
+        if time_ms is None:
+            time_ms = FIRST_TIME_MS + 1_000 * seq
         verdict = self.state.apply(seq, time_ms, entry)
         self.lines.append(Line(seq, time_ms, entry, self.state.h, verdict, note or verdict.value, plaintext))
         return verdict

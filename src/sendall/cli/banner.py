@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from sendall.client.address import is_loopback, make_link
 from sendall.config import DEFAULT_HOST, DEFAULT_PORT, DEFAULT_ROOM, ServerSettings
+from sendall.tui.ways_in import WaysIn
 
 _WILDCARDS = ("0.0.0.0", "::", "")
 
@@ -73,13 +74,7 @@ def banner(facts: Facts, commands: Invocation) -> str:
     outside = reachable_host(host)
     shown = f"[{outside}]" if ":" in outside else outside
     address = f"{shown}:{port}"
-    token = (
-        f" --token-file {shlex.quote(str(facts.token_file))}"
-        if facts.token_file
-        else " --token-file FILE"
-        if facts.has_token
-        else ""
-    )
+    token = _token_flag(facts)
     rows = [
         ("join", _join_line(commands, outside, port, facts) + token),
         ("pipe", _pipe_line(commands, outside, port, address) + token),
@@ -93,6 +88,27 @@ def banner(facts: Facts, commands: Invocation) -> str:
         rows.insert(1, ("", "(only from this machine; --host 0.0.0.0 lets others in)"))
     head = f"sendall is up: {address}"
     return "\n".join([head, *(f"  {name:<8} {text}" for name, text in rows)])
+
+
+def ways_in(facts: Facts, commands: Invocation) -> WaysIn:
+    """Return the same for the card of the full-screen application."""
+    host, port = facts.address
+    outside = reachable_host(host)
+    is_here = is_loopback(host)
+    return WaysIn(
+        join=_join_line(commands, outside, port, facts) + _token_flag(facts),
+        link=None if is_here else make_link(outside, port, facts.server_pk, DEFAULT_ROOM),
+        only_here="only from this machine; --host 0.0.0.0 lets others in" if is_here else "",
+        words=facts.words,
+        readers=" ".join(_readers(facts)),
+        stored=" ".join(_stored(facts)),
+    )
+
+
+def _token_flag(facts: Facts) -> str:
+    if facts.token_file:
+        return f" --token-file {shlex.quote(str(facts.token_file))}"
+    return " --token-file FILE" if facts.has_token else ""
 
 
 def _join_line(commands: Invocation, host: str, port: int, facts: Facts) -> str:

@@ -5,15 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
 
+from sendall.cli.fullscreen import begin_import, on_screen
 from sendall.cli.options import Call
 from sendall.cli.plain import converse
-from sendall.cli.writing import settle
 from sendall.client.client import Client, connect
-
-LEAVE_S = 2.0
-"""How long a person who leaves waits for what is not confirmed."""
 
 
 def join(call: Call, *, is_plain: bool, timeout_s: float) -> int:
@@ -27,11 +23,14 @@ def join(call: Call, *, is_plain: bool, timeout_s: float) -> int:
 
 
 async def _join(call: Call, *, is_plain: bool, timeout_s: float) -> None:
+    is_plain = is_plain or not has_screen()
+    if not is_plain:
+        begin_import()
     async with dial(call) as me:
-        if is_plain or not has_screen():
+        if is_plain:
             await converse(await me.join(call.room), timeout_s)
         else:
-            await on_screen(me, call.room)
+            await on_screen(me, call)
 
 
 def dial(call: Call) -> Client:
@@ -42,18 +41,6 @@ def dial(call: Call) -> Client:
 
 
 def has_screen() -> bool:
-    """Whether there is a terminal that can redraw, on both sides."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-
-
-async def on_screen(me: Client, room_name: str, why_stay: Callable[[], str] = lambda: "") -> None:
-    """Show a room until the person leaves, then wait a little for what is not confirmed.
-
-    Raises:
-        NotConfirmed: it was not, in `LEAVE_S`.
-    """
-    from sendall.cli.screen import Screen  # prompt-toolkit takes 0.1 s to import, which pipes need not pay
-
-    room = await me.join(room_name)
-    await Screen(room, me.server_words, why_stay).run()
-    await settle(room, LEAVE_S)
+    """Whether there is a terminal on both sides that can redraw, and nobody asked for none of that (NO_COLOR)."""
+    is_wanted = os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("NO_COLOR")
+    return is_wanted and sys.stdin.isatty() and sys.stdout.isatty()

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from datetime import date
 
+from sendall.client.conversation.kinds import Delete, Edit, Reaction, Topic
 from sendall.client.events import (
     Alarm,
     Back,
     Came,
+    Change,
     Event,
     GivenUp,
     Held,
@@ -40,6 +42,8 @@ def line_of(event: Event, today: date) -> Line | None:
     match event:
         case Message():
             return message_line(event, today)
+        case Change():
+            return notice(change_sentence(event))
         case Came(id, nick):
             return notice(f"{nick}·{tag_of(id)} came")
         case Went(id, nick):
@@ -48,7 +52,7 @@ def line_of(event: Event, today: date) -> Line | None:
             return notice(f"connection lost: {reason}")
         case Back():
             return notice("connected again")
-        case ServerLost(count):
+        case ServerLost(count=count):
             return warning(f"the server restarted and lost {count} entries that were seen here")
         case Alarm(alarm):
             return [("class:alarm", f"ALARM: {alarm}"), ("class:warning", f"  {alarm.hint}")]
@@ -72,7 +76,23 @@ def message_line(message: Message, today: date) -> Line:
     clock = f"{local:%H:%M}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"
     hue = message.sender[0] % HUES
     who = f"{message.nick}·{message.tag}"
-    return [("class:time", f"{clock} "), (f"class:nick{hue}", who), ("", f"  {safe_text(message.text)}")]
+    between = " " if message.is_action else "  "
+    who = f"* {who}" if message.is_action else who
+    return [("class:time", f"{clock} "), (f"class:nick{hue}", who), ("", f"{between}{safe_text(message.text)}")]
+
+
+def change_sentence(change: Change) -> str:
+    """Return what somebody changed, in one line; which message it was is for screens that can go back to it."""
+    who = f"{change.nick}·{change.tag}"
+    match change.what:
+        case Edit(text=text):
+            return f"{who} edited a message: {safe_text(text)}"
+        case Delete():
+            return f"{who} took back a message"
+        case Reaction(_, emoji, is_off):
+            return f"{who} took back {emoji}" if is_off else f"{who} reacted with {emoji}"
+        case Topic(text):
+            return f"{who} set the topic: {text}" if text else f"{who} took the topic away"
 
 
 def held_sentence(pendings: tuple[Pending, ...]) -> str:

@@ -128,6 +128,8 @@ class Call(NamedTuple):
     nick: str
     token: bytes | None
     state: Path | None
+    is_named: bool = True
+    """Somebody said what to be called; else `nick` is the login name."""
 
 
 def call_from(
@@ -154,6 +156,7 @@ def call_from(
         nick or usual_nick(),
         token_from(token, token_file, os.environ, _path_in("SENDALL_TOKEN_FILE")),
         state or usual_state(),
+        is_named=bool(nick or os.environ.get("SENDALL_NICK")),
     )
 
 

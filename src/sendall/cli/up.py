@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from contextlib import AsyncExitStack
 
-from sendall.cli.banner import banner, invocation
-from sendall.cli.join import dial, has_screen, on_screen
+from sendall.cli.banner import invocation, ways_in
+from sendall.cli.fullscreen import begin_import, on_screen
+from sendall.cli.join import dial, has_screen
 from sendall.cli.options import Call, ServerPlan, usual_nick, usual_state
 from sendall.cli.serve import running, serve
 from sendall.client.address import Address
@@ -30,6 +32,7 @@ def up(plan: ServerPlan) -> int:
     if not has_screen():
         return serve(plan)
     logging.basicConfig(level=logging.ERROR)
+    begin_import()
     # Not on uvloop, which leaves the terminal non-blocking for the shell that comes after us.
     asyncio.run(_up(plan))
     return 0
@@ -40,21 +43,22 @@ async def _up(plan: ServerPlan) -> None:
         try:
             node, facts = await stack.enter_async_context(running(plan, stop="exit"))
         except (PortTaken, FolderInUse) as error:
-            me = await _join_own(plan, stack, error)
-            await on_screen(me, DEFAULT_ROOM)
+            me, call = await _join_own(plan, stack, error)
+            await on_screen(me, call)
         else:
-            print(banner(facts, invocation()), flush=True)
-            me = await stack.enter_async_context(dial(_call(plan, node.address[1], node.server_pk)))
-            await on_screen(me, DEFAULT_ROOM, lambda: _why_stay(node))
+            call = _call(plan, node.address[1], node.server_pk)
+            me = await stack.enter_async_context(dial(call))
+            await on_screen(me, call, ways_in(facts, invocation()), lambda: _why_stay(node))
 
 
-async def _join_own(plan: ServerPlan, stack: AsyncExitStack, error: SendallError) -> Client:
+async def _join_own(plan: ServerPlan, stack: AsyncExitStack, error: SendallError) -> tuple[Client, Call]:
     """Join the server that is in the way, if it is the one whose data folder this is."""
     server_pk = read_server_pk(data_folder(plan.settings))
     if server_pk is None or plan.settings.port == 0:
         raise error
     try:
-        return await stack.enter_async_context(dial(_call(plan, plan.settings.port, server_pk)))
+        call = _call(plan, plan.settings.port, server_pk)
+        return await stack.enter_async_context(dial(call)), call
     except (ConnectError, SecurityAlarm):
         raise error from None
 
@@ -63,7 +67,8 @@ def _call(plan: ServerPlan, port: int, server_pk: bytes) -> Call:
     # On its own machine a server that listens everywhere is met on loopback.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(plan.settings.host, plan.settings.host)
     address = Address(host, port, server_pk)
-    return Call(address, DEFAULT_ROOM, usual_nick(), plan.token, usual_state())
+    is_named = bool(os.environ.get("SENDALL_NICK"))
+    return Call(address, DEFAULT_ROOM, usual_nick(), plan.token, usual_state(), is_named=is_named)
 
 
 def _why_stay(node: Node) -> str:

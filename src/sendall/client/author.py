@@ -22,7 +22,7 @@ class Author:
         self._identity = identity
         self._new_session = new_session
         self._sealer: Sealer | None = None
-        self._next_n = 0
+        self._next_n: dict[int, int] = {}  # by epoch, in this session: going back to one goes on with its numbers
         self.epoch = 0
         """That of what was sealed last."""
         self.session = new_session()
@@ -34,14 +34,15 @@ class Author:
         self.session = self._new_session()
         self.sessions.add(self.session)
         self._sealer = None
+        self._next_n.clear()
 
     def seal(self, plaintext: bytes, place: Place, room_id: bytes) -> Entry:
         """Return the next message; its number is used up, whatever becomes of it."""
         if self._sealer is None or place.epoch != self.epoch:
             self._sealer = Sealer(place.key, room_id, place.epoch, self._identity.pk, self.session)
-            self.epoch, self._next_n = place.epoch, 0
-        n = self._next_n
-        self._next_n = n + 1
+            self.epoch = place.epoch
+        n = self._next_n.get(place.epoch, 0)
+        self._next_n[place.epoch] = n + 1
         raw = self._sealer.seal(
             EntryType.MESSAGE, n, plaintext, head_seq=place.seq, head_hash=place.h, sign=self._identity.sign
         )

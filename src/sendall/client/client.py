@@ -13,29 +13,27 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import os
 import time
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 from sendall.client import process
 from sendall.client.address import parse_address
-from sendall.client.beginning import Beginning, Since, beginning_of
+from sendall.client.conversation.kinds import Card
+from sendall.client.entrance import now_ms
 from sendall.client.events import Back, Lost, safe_nick
+from sendall.client.identity_file import AskPassphrase
 from sendall.client.joined import Person, Room
 from sendall.client.keyring import Keyring, identity_changed
-from sendall.client.outbox import Outbox
 from sendall.client.outbox_store import OutboxFile
 from sendall.client.room import RoomFollower
 from sendall.client.runner import Manner, Runner
 from sendall.client.session import ClientSession
-from sendall.config import DEFAULT_ROOM
+from sendall.client.ways_in import WaysIn
 from sendall.crypto.identity import Identity, server_fingerprint
 from sendall.crypto.primitives import RsaKey
-from sendall.errors import ConnectError, Refused, SecurityAlarm, SendallError, UsageError
-from sendall.protocol.roles import is_room_name
+from sendall.errors import ConnectError, Refused, SecurityAlarm, SendallError
 from sendall.protocol.words import words_of
 
 State = Literal["connecting", "open", "away", "closed"]
@@ -49,6 +47,7 @@ def connect(
     server_key: bytes | None = None,
     state: Path | None = None,
     identity: Identity | None = None,
+    passphrase: AskPassphrase | None = None,
     reconnect: bool = True,
     wait: bool = False,
     _rsa: RsaKey | None = None,
@@ -62,6 +61,7 @@ def connect(
         server_key: the server identity to demand, 32 bytes; a link names it too.
         state: folder of the identity, the pins and the outbox; by default the user's own.
         identity: another one than the folder's.
+        passphrase: asks for the passphrase of the folder's identity, and is called only if it has one.
         reconnect: come back by itself when a connection ends.
         wait: keep trying also for the first connection.
 
@@ -69,10 +69,12 @@ def connect(
         UsageError: the address is none (at once); the folder cannot be used (on entering).
         ConnectError, SecurityAlarm, Refused: on entering; see there.
     """
-    return Client(address, nick, token, server_key, state, identity, reconnect=reconnect, wait=wait, rsa=_rsa)
+    return Client(
+        address, nick, token, server_key, state, identity, passphrase, reconnect=reconnect, wait=wait, rsa=_rsa
+    )
 
 
-class Client:
+class Client(WaysIn):
     """A connection to one server that comes back, and the rooms joined over it."""
 
     def __init__(
@@ -83,26 +85,30 @@ class Client:
         server_key: bytes | None,
         state: Path | None,
         identity: Identity | None,
+        passphrase: AskPassphrase | None,
         *,
         reconnect: bool,
         wait: bool,
         rsa: RsaKey | None,
     ) -> None:
+        super().__init__()
         self._address = parse_address(address)
         self.address = str(self._address)
         self.nick = safe_nick(nick or _account_name())
+        self._card = Card(self.nick)
         self.state: State = "connecting"
         self.rooms: dict[str, Room] = {}
+        self.retry_at = 0.0
+        """When the next attempt to connect is, by the monotonic clock; of no meaning while connected."""
         self._token = token.encode() if isinstance(token, str) else token
         self._manner = Manner(reconnects=reconnect, waits=wait)
         self._folder = state
         self._given_identity = identity
+        self._passphrase = passphrase
         self._rsa = rsa
         self._server_pk = server_key or self._address.server_pk
         self._opened = asyncio.Event()
-        self._joins: dict[RoomFollower, asyncio.Future[None]] = {}
         self._running: asyncio.Task[None] | None = None
-        self._why_ended: SendallError | None = None
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -115,9 +121,9 @@ class Client:
             Refused: the access token is missing or wrong.
             UsageError: the folder, the identity or the outbox cannot be used.
         """
-        self._began_ms = _now_ms()
+        self._began_ms = now_ms()
         self._keyring = Keyring(self._folder)
-        self._identity = self._given_identity or self._keyring.identity()
+        self._identity = self._given_identity or self._keyring.identity(self._passphrase)
         pinned = self._keyring.server_pk(self.address)
         if pinned is not None and self._server_pk not in (None, pinned):
             raise identity_changed(self.address)
@@ -155,6 +161,15 @@ class Client:
             self._running = None
             self.ended(self._why_ended)
             self._outbox_file.close()
+            if self._private is not None:
+                self._private.close()
+
+    def rename(self, nick: str, hue: int | None = None) -> None:
+        """Go by another name from now on, in all rooms; `hue` is the colour to like, 0 to 359 degrees."""
+        self._card = Card(safe_nick(nick), hue)
+        self.nick = self._card.name
+        for room in self.rooms.values():
+            room.rename(self._card)
 
     @property
     def id(self) -> bytes:
@@ -171,59 +186,12 @@ class Client:
         """Eight words to compare with those the server shows; empty before the first contact."""
         return "" if self._server_pk is None else words_of(server_fingerprint(self._server_pk))
 
-    # -- rooms --------------------------------------------------------------------------------
+    @property
+    def is_closed(self) -> bool:
+        return self.state == "closed"
 
-    async def join(
-        self, name: str = DEFAULT_ROOM, *, tail: int | None = 50, since: Since | None = None, create: bool = True
-    ) -> Room:
-        """Join a room, and show it from its last `tail` entries on, or from `since` on.
-
-        `since`: a seq, an age, or "all" that is retained. Without `create`, an unknown room is refused.
-        Waits for a connection if there is none right now.
-
-        Raises:
-            UsageError: no room name, or this client is in the room already.
-            Refused: `unknown_room` (the hint names the nearest), `banned`, `full`.
-            SecurityAlarm: it is not the room it was.
-        """
-        if not is_room_name(name):
-            raise UsageError(f"{name!r} is no room name", hint="1 to 64 bytes, without control characters")
-        if name in self.rooms:
-            raise UsageError(f"this client is in {name!r} already")
-        if self.state == "closed":
-            raise self._why_ended or ConnectError("this client is closed")
-        room = self._room(name, beginning_of(tail, since, _now_ms()), create=create)
-        self.rooms[name] = room
-        joined = self._joins[room.follower] = asyncio.get_running_loop().create_future()
-        try:
-            if self._runner.link is not None:
-                self._runner.link.session.join(room.follower)
-                self.wake()
-            await joined
-        except BaseException:
-            self.let_go(room)
-            room.end(None)
-            raise
-        finally:
-            self._joins.pop(room.follower, None)
-        return room
-
-    def _room(self, name: str, beginning: Beginning, *, create: bool) -> Room:
-        server_pk = self._runner.server_pk
-        lane = self._outbox_file.lane(server_pk, self.id, name, self._began_ms)
-        follower = RoomFollower(
-            name,
-            server_pk=server_pk,
-            identity=self._identity,
-            rsa=self._runner.rsa,
-            outbox=Outbox(lane, self._identity, _new_session),
-            nick=self.nick,
-            beginning=beginning,
-            room_id=self._keyring.room_id(server_pk, name),
-            seen=self._keyring.seen(server_pk, name),
-            create=create,
-        )
-        return Room(self, follower, lane, self.nick)
+    def _as_carrier(self) -> Client:
+        return self
 
     # -- what rooms ask (Carrier) ---------------------------------------------------------------
 
@@ -234,16 +202,16 @@ class Client:
     def let_go(self, room: Room) -> None:
         if self.rooms.pop(room.name, None) is None:
             return
-        self._note_seen(room)
+        self._keeper_of(room).save(room)
         if self._runner.link is not None:
             self._runner.link.session.leave(room.follower)
             self.wake()
 
-    def _note_seen(self, room: Room) -> None:
-        seen = room.follower.seen
-        if seen is not None:
-            with suppress(UsageError):  # the folder is gone or full: the next program compares with less
-                self._keyring.note_seen(self._runner.server_pk, room.name, seen)
+    def renamed(self, room: Room, name: str) -> None:
+        if self.rooms.get(room.name) is room and name not in self.rooms:
+            del self.rooms[room.name]
+            room.name = name
+            self.rooms[name] = room
 
     def can_page(self, room: Room) -> bool:
         return self._runner.link is not None and room.follower.can_page
@@ -272,26 +240,39 @@ class Client:
             self._joined(follower, error)
         for room in list(self.rooms.values()):
             room.collect()
-            if room.is_new and room.follower.is_founded:
-                room.is_new = False
-                self._keyring.pin_room(self._runner.server_pk, room.name, room.id)
+            self._keeper_of(room).told(room)
+            self._settle(room)
             evidence = room.take_evidence()
             if evidence is not None:
                 self._keyring.keep_evidence(evidence)
 
-    def _joined(self, follower: RoomFollower, error: Refused | SecurityAlarm | None) -> None:
+    def _settle(self, room: Room) -> None:
+        """Tell who waits to be in the room how that ended."""
+        follower = room.follower
         waiting = self._joins.get(follower)
-        room = self.rooms.get(follower.name)
-        if waiting is not None and not waiting.done():
-            if error is None:
-                waiting.set_result(None)
-            else:
-                waiting.set_exception(error)
-        elif room is not None and error is None:
+        if waiting is None or waiting.done():
+            if follower.why_gone is not None:
+                self.let_go(room)
+        elif follower.why_gone is not None:
+            waiting.set_exception(follower.why_gone)
+        elif not follower.is_alive and follower.alarm is not None:
+            waiting.set_exception(follower.alarm)
+        elif follower.is_settled:
+            waiting.set_result(None)
+
+    def _joined(self, follower: RoomFollower, error: Refused | SecurityAlarm | None) -> None:
+        """Take the answer to a `sub`."""
+        waiting = self._joins.get(follower)
+        room = next((room for room in self.rooms.values() if room.follower is follower), None)
+        if room is None:
+            return
+        if waiting is None and error is None:
             room.tell(Back())
-        elif room is not None and isinstance(error, Refused):
+        elif waiting is not None and error is not None and not waiting.done():
+            waiting.set_exception(follower.why_gone or error)
+        elif waiting is None and isinstance(error, Refused):
             self.let_go(room)
-            room.end(error)
+            room.end(follower.why_gone or error)
 
     def is_readable(self) -> bool:
         rooms = self.rooms.values()
@@ -299,6 +280,7 @@ class Client:
 
     def disconnected(self, why: SendallError, delay_s: float) -> None:
         was_open = self.state == "open"
+        self.retry_at = time.monotonic() + delay_s
         self.state = "away" if self._opened.is_set() else "connecting"
         for room in self.rooms.values():
             room.lost()
@@ -313,7 +295,7 @@ class Client:
             if not waiting.done():
                 waiting.set_exception(error or ConnectError("this client was closed"))
         for room in self.rooms.values():
-            self._note_seen(room)
+            self._keeper_of(room).save(room)
             room.end(error)
         self.rooms = {}
 
@@ -322,16 +304,10 @@ class Client:
     def after_fork(self) -> None:
         """In the child of a fork: nothing is sealed there under a session that the parent has too."""
         self._outbox_file.after_fork()
+        if self._private is not None:
+            self._private.after_fork()
         for room in self.rooms.values():
             room.after_fork()
-
-
-def _new_session() -> bytes:
-    return os.urandom(16)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _account_name() -> str:

@@ -6,33 +6,24 @@ people: printing code passes texts through `safe_text`; names were already throu
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from base64 import b32encode
 from collections.abc import Awaitable
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
 
-from sendall.crypto.identity import person_fingerprint
-from sendall.errors import Code, SecurityAlarm, SendallError
+from sendall.client.conversation.kinds import Delete, Edit, Reaction, Spoken, Topic
 
-NO_NICK = "?"
-MAX_NICK = 32
-"""Characters of a name that are shown, marks on them not counted."""
+# Whoever prints what these events hold needs them beside it.
+from sendall.client.names import MAX_NICK as MAX_NICK
+from sendall.client.names import NO_NICK as NO_NICK
+from sendall.client.names import safe_nick as safe_nick
+from sendall.client.names import safe_text as safe_text
+from sendall.client.names import tag_of as tag_of
+from sendall.errors import Code, Refused, SecurityAlarm, SendallError
+
 NEWER_CLIENT = "needs a newer client"
 """The text of a message whose kind this version does not know."""
-
-_MARKS_PER_CHARACTER = 2
-_JOINERS = "\u200c\u200d"  # needed by several scripts and by emoji; they move nothing on a terminal
-_ESCAPE_SEQUENCES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # control sequences
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # strings with an end
-    r"|\x1b[ -/]*[0-~]?"
-)
-_SPACES = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029")
 
 
 class NotKnown(SendallError):
@@ -57,8 +48,8 @@ class Receipt(msgspec.Struct, frozen=True):
     """UTC, the server's."""
 
 
-class Message(_Event, frozen=True):
-    """What somebody said. Its signature held and it opened under a committed key."""
+class Said(_Event, frozen=True):
+    """What somebody logged in the room. Its signature held and it opened under a committed key."""
 
     seq: int
     time: datetime
@@ -70,12 +61,31 @@ class Message(_Event, frozen=True):
     """The name the sender gave, made safe; "?" if none."""
     tag: str
     """Four characters of the sender's key: two people of one name differ in it."""
-    text: str
-    """As sent: pass it through `safe_text` before it reaches a terminal."""
     mine: bool
     """Whether this very process sent it."""
+
+
+class Message(Said, frozen=True):
+    """A message."""
+
+    text: str
+    """As sent: pass it through `safe_text` or `conversation.markdown` before it reaches a terminal."""
     kind: str = "m"
     """"m", or a kind that this version does not know (`text` says so)."""
+    re: int | None = None
+    """The seq of the message that it answers."""
+    is_action: bool = False
+    """`/me waves`: what the sender does, not says."""
+
+
+class Change(Said, frozen=True):
+    """An edit, a deletion, a reaction or a new topic.
+
+    Whether it counts depends on the message it names: an edit or a deletion does only if that is by the
+    same sender. `conversation.timeline` decides.
+    """
+
+    what: Edit | Delete | Reaction | Topic
 
 
 class Came(_Event, frozen=True):
@@ -106,6 +116,31 @@ class Signal(_Event, frozen=True):
     content: dict[str, Any]  # Any: JSON of another client's making
 
 
+class Typing(_Event, frozen=True):
+    """Somebody is writing, for the next six seconds; or no more."""
+
+    id: bytes
+    nick: str
+    is_over: bool = False
+
+
+class SeenUpTo(_Event, frozen=True):
+    """Somebody has seen everything up to `seq`; their own word."""
+
+    id: bytes
+    nick: str
+    seq: int
+
+
+class Named(_Event, frozen=True):
+    """Somebody present has another name or colour than before, or one at last."""
+
+    id: bytes
+    nick: str
+    hue: int | None
+    """Degrees on the colour wheel; None: no wish."""
+
+
 class Lost(_Event, frozen=True):
     """The connection ended; the next attempt is in `retry_s` seconds."""
 
@@ -121,6 +156,10 @@ class ServerLost(_Event, frozen=True):
     """The server restarted without its newest entries, `count` of which this client had seen."""
 
     count: int
+    kept: int
+    """The last seq that is as it was: what was told of later ones is void."""
+    was_before: bool = False
+    """It was an earlier program of this user that had seen them: nothing that this one told is void."""
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -157,10 +196,18 @@ class Notice(_Event, frozen=True):
     sentence: str
 
 
-class Pending(Protocol):
-    """A message on its way: in the outbox until its own entry comes back."""
+class Removed(_Event, frozen=True):
+    """This identity is in the room no more; `why` says whose doing it is."""
 
+    why: Refused
+
+
+class Pending(Protocol):
+    """A message, or a change of one, on its way: in the outbox until its own entry comes back."""
+
+    what: Spoken
     text: str
+    """The words in it; empty for a deletion."""
     written: datetime
 
     @property
@@ -202,18 +249,26 @@ class SlowDown(_Event, frozen=True):
     retry_s: float
 
 
+Told = Message | Change | Unreadable
+"""What a page of the log is read as."""
+
 Event = (
     Message
+    | Change
     | Came
     | Went
     | Presence
     | Signal
+    | Typing
+    | SeenUpTo
+    | Named
     | Lost
     | Back
     | ServerLost
     | Alarm
     | Unreadable
     | Notice
+    | Removed
     | Held
     | GivenUp
     | InDoubt
@@ -227,46 +282,3 @@ def utc(time_ms: int) -> datetime:
         return datetime.fromtimestamp(time_ms / 1000, UTC)
     except (OverflowError, ValueError, OSError):
         return datetime.max.replace(tzinfo=UTC)
-
-
-@lru_cache(4096)
-def tag_of(id_pk: bytes) -> str:
-    """Return four characters of a person's key fingerprint, to tell equal names apart."""
-    return b32encode(person_fingerprint(id_pk)[:5]).decode().lower()[:4]
-
-
-def safe_text(text: str) -> str:
-    """Return `text` in one line, without anything that commands a terminal or reorders a line.
-
-    Line ends and tabs become spaces; control, escape, format and bidi characters go; a lone surrogate
-    becomes U+FFFD.
-    """
-    if text.isprintable():  # no control, format, surrogate or separator character in it
-        return text
-    kept = []
-    for c in _ESCAPE_SEQUENCES.sub("", text.replace("\r\n", "\n")):
-        category = unicodedata.category(c)
-        if c in _SPACES:
-            kept.append(" ")
-        elif category == "Cs":
-            kept.append("\ufffd")
-        elif category not in ("Cc", "Cf") or c in _JOINERS:
-            kept.append(c)
-    return "".join(kept)
-
-
-@lru_cache(4096)
-def safe_nick(nick: str) -> str:
-    """Return a name that can stand in one line: NFKC, at most 32 characters, "?" if nothing is left."""
-    flat = " ".join(safe_text(unicodedata.normalize("NFKC", nick[:1024])).split())
-    kept: list[str] = []
-    characters = marks = 0
-    for c in flat:
-        is_mark = unicodedata.category(c) in ("Mn", "Me") or c in _JOINERS
-        marks = marks + 1 if is_mark else 0
-        characters += not is_mark
-        if characters > MAX_NICK:
-            break
-        if marks <= _MARKS_PER_CHARACTER and (kept or not is_mark):
-            kept.append(c)
-    return "".join(kept).strip() or NO_NICK

@@ -14,7 +14,7 @@ from sendall.errors import Malformed, SecurityAlarm
 from sendall.protocol.bodies import Body, Epoch, Genesis, parse_body
 from sendall.protocol.chain import Window, link
 from sendall.protocol.checkpoint import pack, unpack
-from sendall.protocol.entry import ZERO_32, Entry, EntryType, parse
+from sendall.protocol.entry import ZERO_32, Entry, EntryType, Kind, parse
 from sendall.protocol.frames import SubOk
 from sendall.protocol.room import RoomState
 from sendall.protocol.verdict import Verdict
@@ -31,7 +31,7 @@ class Listener(Protocol):
         """A message with verdict OK."""
         ...
 
-    def heard_control(self, seq: int, body: Body, *, early: bool) -> None:
+    def heard_control(self, seq: int, entry: Entry, body: Body, *, early: bool) -> None:
         """A control entry with verdict OK, applied; `early`: from before a late reader's beginning."""
         ...
 
@@ -39,12 +39,12 @@ class Listener(Protocol):
         """An entry with another verdict; it only has its place in the chain."""
         ...
 
-    def heard_loss(self, count: int) -> None:
-        """The server restarted without `count` entries that were heard before."""
+    def heard_loss(self, count: int, kept: int) -> None:
+        """The server restarted without `count` entries that were heard before, all behind seq `kept`."""
         ...
 
-    def heard_old_loss(self, count: int) -> None:
-        """The server restarted, since an earlier program of this user, without `count` entries which that had seen."""
+    def heard_old_loss(self, count: int, kept: int) -> None:
+        """The same, since an earlier program of this user, which had seen them."""
         ...
 
     def heard_alarm(self, alarm: SecurityAlarm) -> None: ...
@@ -65,22 +65,19 @@ class Listener(Protocol):
 class Following:
     """One reader's place in one log, over any number of connections."""
 
-    def __init__(
-        self,
-        name: str,
-        room_id: bytes,
-        server_pk: bytes,
-        listener: Listener,
-        seen: tuple[int, bytes] | None = None,
-    ) -> None:
+    def __init__(self, name: str, state: RoomState, listener: Listener, seen: tuple[int, bytes] | None = None) -> None:
         """`seen`: the last (seq, h) that an earlier program of this user had, to compare with once."""
         self.name = name
-        self.state = RoomState(room_id, server_pk)
-        self.history = History(room_id)
+        self.state = state
+        self.history = History(state.room_id)
         self.evidence: Evidence | None = None
         self.is_caught_up = False
         self.was_caught_up = False
         """Whether it ever was, on whichever connection."""
+        self.has_lost = False
+        """Whether this reader went back: the server restarted without entries that were read here."""
+        self.verified: set[bytes] = set()
+        """Entries whose signature is known to hold; forgotten as they are judged."""
         self._listener = listener
         self._window = Window()
         self._checkpoints: list[tuple[int, bytes]] = []  # (seq, state after it), each before a control entry
@@ -93,6 +90,8 @@ class Following:
         self._target = 0
         self._seen = seen
         self._restarts: list[int] = []  # the seqs of all restart entries
+        self.is_head_unknown = False
+        """Whether the state came without the chain: the next subok brings h."""
 
     @property
     def head(self) -> tuple[int, bytes]:
@@ -126,11 +125,14 @@ class Following:
         if not state.seq <= ok.from_ <= ok.last:
             raise Malformed("a subok whose numbers contradict each other")
         if ok.from_ > state.seq:
-            if state.seq:
-                self._listener.heard_gap(state.seq + 1, ok.from_)
+            if state.seq and ok.first > state.seq + 1:
+                self._listener.heard_gap(state.seq + 1, ok.first - 1)
             self._early = (ok.from_, h)
-            self._early_back = pack(state)
+            self._early_back = self._saved()
             return True
+        if self.is_head_unknown:
+            self.is_head_unknown = False
+            self._begin_late(state.seq, h)
         if h != state.h:
             raise self._stop("history", "the server's history is not the one it showed before")
         if not state.seq:
@@ -143,8 +145,32 @@ class Following:
         self.is_caught_up = False
         self.history.disconnected()
         if self._early is not None:
-            self.state = unpack(self._early_back)
+            self._restore(self._early_back)
             self._early = None
+
+    # -- what PRIVATE rooms add to (`client.private_following`) -----------------------------------
+
+    def _saved(self) -> bytes:
+        """Return what `_restore` needs to go back to this place."""
+        return pack(self.state)
+
+    def _restore(self, saved: bytes) -> None:
+        self.state = unpack(saved)
+
+    def _before_control(self, entry: Entry, seq: int, body: Body) -> None:
+        """A control entry with verdict OK is about to be applied, in its place in the chain."""
+        self._checkpoints.append((self.state.seq, pack(self.state)))
+        if len(self._checkpoints) > MAX_CHECKPOINTS:
+            self._back_to = self._checkpoints.pop(0)[0] + 1
+
+    def _take_early_control(self, entry: Entry, seq: int, time_ms: int, raw: bytes) -> Verdict:
+        return self.state.apply_early_control(seq, time_ms, raw)
+
+    def _check_invalid(self, entry: Entry, seq: int, verdict: Verdict) -> None:
+        """An entry that is not OK; most tell nothing."""
+
+    def _may_go_back(self, cut: int) -> bool:
+        return self._back_to <= cut
 
     # -- the log ------------------------------------------------------------------------------
 
@@ -164,12 +190,13 @@ class Following:
         except Malformed:
             self._refuse(seq, time_ms, h, Verdict.BAD)
             return
-        verdict = state.judge(entry)
+        verdict = state.judge(entry, time_ms=time_ms, check_signature=self._must_verify(raw))
         if state.is_late and verdict is Verdict.OK and entry.type == EntryType.MESSAGE:
             verdict = self._judge_late(entry, seq)
         if self._restart_due is not None:
             self._check_restart(entry, seq, verdict)
         if verdict is not Verdict.OK:
+            self._check_invalid(entry, seq, verdict)
             self._refuse(seq, time_ms, h, verdict)
             return
         self._check_head(entry, seq)
@@ -179,6 +206,12 @@ class Following:
             state.apply_judged(entry, seq, time_ms, h)
             self._listener.heard_message(seq, time_ms, entry)
         self._passed(seq, h)
+
+    def _must_verify(self, raw: bytes) -> bool:
+        if raw in self.verified:
+            self.verified.discard(raw)
+            return False
+        return True
 
     def _is_next(self, seq: int, time_ms: int, raw: bytes) -> bool:
         if self._early is not None:
@@ -190,9 +223,13 @@ class Following:
             raise Malformed(f"log entry {seq} where {self.state.seq + 1} was to follow")
         return True
 
+    def _wrong_room(self) -> str:
+        kind = "an open room of this server" if self.state.kind is Kind.OPEN else "a private room"
+        return f"the room does not begin as {kind}"
+
     def _refuse(self, seq: int, time_ms: int, h: bytes, verdict: Verdict) -> None:
         if seq == 1:
-            raise self._stop("room", "the room does not begin as an open room of this server")
+            raise self._stop("room", self._wrong_room())
         self.state.advance(seq, time_ms, h)
         self.history.refused.add(seq)
         self._listener.heard_invalid(seq, verdict)
@@ -223,7 +260,7 @@ class Following:
         if cut is None:
             self._stop("history", "the server's log is not the one that was seen before, and no restart entry says why")
             return False
-        self._listener.heard_old_loss(seq - cut + 1)
+        self._listener.heard_old_loss(seq - cut + 1, cut - 1)
         return True
 
     def _check_head(self, entry: Entry, seq: int) -> None:
@@ -247,21 +284,19 @@ class Following:
         return Verdict.OK
 
     def _control(self, entry: Entry, seq: int, time_ms: int, h: bytes) -> None:
-        self._checkpoints.append((self.state.seq, pack(self.state)))
-        if len(self._checkpoints) > MAX_CHECKPOINTS:
-            self._back_to = self._checkpoints.pop(0)[0] + 1
-        self.state.apply_judged(entry, seq, time_ms, h)
-        self._tell_control(entry, seq, early=False)
-
-    def _tell_control(self, entry: Entry, seq: int, *, early: bool) -> None:
         body = parse_body(entry)
+        self._before_control(entry, seq, body)
+        self.state.apply_judged(entry, seq, time_ms, h)
+        self._tell_control(entry, seq, body, early=False)
+
+    def _tell_control(self, entry: Entry, seq: int, body: Body, *, early: bool) -> None:
         if isinstance(body, Epoch):
             self.history.new_epoch(seq, body.e)
-        if isinstance(body, Genesis) and body.name != self.name:
+        if isinstance(body, Genesis) and self.state.kind is Kind.OPEN and body.name != self.name:
             raise self._stop("room", f"the server gave the room {body.name!r} for {self.name!r}")
         if entry.type == EntryType.RESTART:
             self._restarts.append(seq)
-        self._listener.heard_control(seq, body, early=early)
+        self._listener.heard_control(seq, entry, body, early=early)
 
     # -- coming late --------------------------------------------------------------------------
 
@@ -272,13 +307,15 @@ class Following:
             entry = None
         if entry is None or not entry.is_control or seq <= self.state.seq:
             raise Malformed(f"log entry {seq} before the beginning, which is no control entry in its order")
-        verdict = self.state.apply_early_control(seq, time_ms, raw)
+        verdict = self._take_early_control(entry, seq, time_ms, raw)
         if self._restart_due is not None:
             self._check_restart(entry, seq, verdict)
         if seq == 1 and verdict is not Verdict.OK:
-            raise self._stop("room", "the room does not begin as an open room of this server")
+            raise self._stop("room", self._wrong_room())
         if verdict is Verdict.OK:
-            self._tell_control(entry, seq, early=True)
+            self._tell_control(entry, seq, parse_body(entry), early=True)
+        else:
+            self._check_invalid(entry, seq, verdict)
 
     def assume_early_end(self) -> None:
         """Go on although nothing follows `from`, if nothing needs to: it was the head already.
@@ -298,12 +335,15 @@ class Following:
         if self.state.auth == ZERO_32:
             raise self._stop("room", "the server withholds the beginning of the room")
         self._early = None
+        self._begin_late(seq, h)
+        self._listener.skipped_to(seq)
+
+    def _begin_late(self, seq: int, h: bytes) -> None:
         # What was seen before an earlier skip counts too, unless an epoch or restart entry ended those numbers.
         self._early_last = (self._early_last if self.state.is_late else {}) | self.state.last
         self.state.begin_at(seq, h)
         self.state.last = {}
         self._begin_at(seq, h)
-        self._listener.skipped_to(seq)
 
     def _begin_at(self, seq: int, h: bytes) -> None:
         self._checkpoints.clear()
@@ -320,24 +360,26 @@ class Following:
         makes the server name it. As `cut` must descend, a server without one ends in the alarm.
         """
         had, mine = self.state.seq, self._window.at(cut)
-        if mine is None or not self._back_to <= cut < had:
+        if mine is None or not cut < had or not self._may_go_back(cut):
             raise self._stop("history", "the server changed its history, and its restart entry does not explain it")
         later = [packed for seq, packed in self._checkpoints if seq >= cut]
         self._checkpoints = [pair for pair in self._checkpoints if pair[0] < cut]
-        self.state = unpack(later[0] if later else pack(self.state))
+        if later:
+            self.state = unpack(later[0])
         # Numbers from after the cut are still in it; the restart entry, which must follow, clears them.
         self.state.seq, self.state.h = cut, mine
         self._window.cut(cut)
         self.history.cut(cut)
         self._restart_due = cut + 1
         self._lost += had - cut
+        self.has_lost = True
 
     def _check_restart(self, entry: Entry, seq: int, verdict: Verdict) -> None:
         is_due = seq == self._restart_due and entry.type == EntryType.RESTART and verdict is Verdict.OK
         if not is_due or entry.head_hash != self._window.at(seq - 1):
             raise self._stop("history", "the server changed its history, and no restart entry of its says so")
         lost, self._lost, self._restart_due = self._lost, 0, None
-        self._listener.heard_loss(lost)
+        self._listener.heard_loss(lost, seq - 1)
 
     def _stop(self, kind: str, sentence: str) -> SecurityAlarm:
         alarm = SecurityAlarm(kind, sentence, hint=_STOPPED)

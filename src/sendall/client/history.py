@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
-from sendall.client.events import Message, Unreadable
+from sendall.client.events import Told
 from sendall.client.reading import Reader
 from sendall.crypto.primitives import verify
 from sendall.errors import Malformed, Refused, SecurityAlarm
@@ -30,7 +31,7 @@ class PageRead(NamedTuple):
 
     q: int
     first: int
-    told: list[Message | Unreadable]
+    told: list[Told]
     refused: Refused | None = None
 
 
@@ -48,6 +49,8 @@ class History:
         self._asked: Read | None = None
         self._page: Page | None = None
         self._entries: list[tuple[int, int, bytes]] = []
+        self.may_show: Callable[[int, Entry], bool] = lambda seq, entry: True
+        """Whether the sender of the message at a seq was a member there; OPEN rooms have none."""
         self.refused: set[int] = set()
         """Seqs whose entry had another verdict than OK: never shown."""
 
@@ -153,7 +156,7 @@ class History:
             h = link(h, seq, time_ms, raw)
         if h != self._values.get(page.to):
             raise SecurityAlarm("history", "the server's history does not fit what it said before")
-        told: list[Message | Unreadable] = []
+        told: list[Told] = []
         for seq, time_ms, raw in reversed(entries):
             entry = self._shown(seq, raw)
             if entry is not None:
@@ -170,7 +173,7 @@ class History:
         if entry.type != EntryType.MESSAGE or entry.epoch != self._epoch_at(seq) or seq in self.refused:
             return None
         signed = signed_context(self._room_id, raw[:-SIGNATURE_SIZE])
-        if not verify(entry.sender, signed, raw[-SIGNATURE_SIZE:]):
+        if not verify(entry.sender, signed, raw[-SIGNATURE_SIZE:]) or not self.may_show(seq, entry):
             return None
         if self._lowest is None or seq < self._lowest:
             # Going down, the numbers of a session only descend; the same message at its own seq is no repetition.

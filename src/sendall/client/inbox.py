@@ -11,19 +11,21 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 
-from sendall.client.events import Came, Event, Message, Presence, Signal, Unreadable, Went
+from sendall.client.events import Came, Event, Named, Presence, Said, SeenUpTo, Signal, Typing, Unreadable, Went
 
 LIMIT = 1024
 """Events that wait in memory."""
-_PASSING = (Came, Went, Presence, Signal)
+_PASSING = (Came, Went, Presence, Signal, Typing, SeenUpTo, Named)
 """What is worth nothing later: dropped beyond the limit."""
 
 
 class Hole:
-    """Messages `first` … `last` that were heard and not kept."""
+    """Messages `first` … `last` that are not kept here, and are read when their turn comes."""
 
-    def __init__(self, seq: int) -> None:
-        self.first = self.last = seq
+    def __init__(self, first: int, last: int, *, is_backfill: bool = False) -> None:
+        self.first, self.last = first, last
+        self.is_backfill = is_backfill
+        """Whether they were said before this program came, and not heard and dropped."""
 
 
 class Inbox:
@@ -36,6 +38,9 @@ class Inbox:
         self._news = asyncio.Event()
         self._end: BaseException | None = None
         self._is_closed = False
+
+    def __len__(self) -> int:
+        return len(self._queue)
 
     @property
     def is_full(self) -> bool:
@@ -51,13 +56,18 @@ class Inbox:
         for event in events:
             if len(queue) < LIMIT:
                 queue.append(event)
-            elif isinstance(event, Message | Unreadable):
-                if isinstance(queue[-1], Hole):
+            elif isinstance(event, Said | Unreadable):
+                if isinstance(queue[-1], Hole) and not queue[-1].is_backfill:
                     queue[-1].last = event.seq
                 else:
-                    queue.append(Hole(event.seq))
+                    queue.append(Hole(event.seq, event.seq))
             elif not isinstance(event, _PASSING):
                 queue.append(event)
+        self._news.set()
+
+    def put_hole(self, first: int, last: int) -> None:
+        """Let the reader have messages that were said before this program came."""
+        self._queue.append(Hole(first, last, is_backfill=True))
         self._news.set()
 
     async def get(self) -> Event | Hole | None:

@@ -10,12 +10,14 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from sendall.client.events import Alarm, Event, Message, Notice, Pending, Receipt, Unreadable, tag_of
+from sendall.client.conversation.kinds import Card, Hint, Spoken, content_of
+from sendall.client.events import Alarm, Event, Message, Notice, Pending, Told, tag_of
 from sendall.client.history import PageRead
 from sendall.client.inbox import Hole, Inbox
 from sendall.client.outbox_store import Lane
 from sendall.client.room import RoomFollower
 from sendall.client.sending import Sending
+from sendall.client.speaking import Speaker
 from sendall.errors import ConnectError, SendallError
 
 HISTORY_PAGE = 200
@@ -30,10 +32,23 @@ class Person(NamedTuple):
     tag: str
     """Four characters of their key: two people of one name differ in it."""
     id: bytes
+    hue: int | None = None
+    """The colour they like, in degrees on the colour wheel; None: no wish."""
+
+
+class Past(NamedTuple):
+    """A part of the log that was read back."""
+
+    first: int
+    """Where it begins: ask for what is before this next."""
+    told: list[Told]
+    """What was said in it, oldest first."""
 
 
 class Carrier(Protocol):
     """What a room asks of the client that carries it."""
+
+    nick: str
 
     def wake(self) -> None:
         """Something is to be sent."""
@@ -51,14 +66,20 @@ class Carrier(Protocol):
         """The program left the room."""
         ...
 
+    def renamed(self, room: Room, name: str) -> None:
+        """The room is known by another name from now on."""
+        ...
 
-class Room:
+
+class Room(Speaker):
     """A room that `Client.join` returned."""
 
     kind_line = "OPEN · the server can read this"
 
     def __init__(self, carrier: Carrier, follower: RoomFollower, lane: Lane, nick: str) -> None:
+        super().__init__()
         self.name = follower.name
+        self.kind = follower.kind
         self.follower = follower
         self.inbox = Inbox()
         self._carrier = carrier
@@ -69,8 +90,6 @@ class Room:
         self._turned = asyncio.Event()
         self._why_ended: SendallError | None = None
         self._is_evidence_taken = False
-        self.is_new = True
-        """Whether what the room is was not pinned yet by this program."""
         self.inbox.put(self._sending.beginning())
 
     @property
@@ -86,31 +105,29 @@ class Room:
     @property
     def members(self) -> list[Person]:
         """Who is present, as far as cards tell."""
-        return [Person(nick, tag_of(id_pk), id_pk) for id_pk, nick in self.follower.people.nicks.items()]
+        people = self.follower.people
+        return [Person(nick, tag_of(id_pk), id_pk, people.hues[id_pk]) for id_pk, nick in people.nicks.items()]
 
     # -- sending ------------------------------------------------------------------------------
 
-    async def send(self, text: str) -> Receipt:
-        """Send a message; return when it is durable and has its place. Cancelling does not unsend.
-
-        Raises:
-            ValueError: too long, or not encodable.
-            Refused: the server declined it for good; it may still appear.
-            NotKnown: whether it arrived can no longer be known.
-            SecurityAlarm: the room is not what it was; nothing is sent.
-        """
-        return await self.post_nowait(text).receipt
-
-    def post_nowait(self, text: str) -> Pending:
-        """Put a message into the outbox on disk and return at once; it is sent when that is possible.
-
-        Raises as `send`, at once: ValueError, SecurityAlarm; UsageError: the outbox cannot be written.
-        """
+    def put_nowait(self, what: Spoken) -> Pending:
         if self._why_ended is not None:
             raise self._why_ended
-        pending = self._sending.write(text, time.time_ns() // 1_000_000)
+        pending = self._sending.write(what, time.time_ns() // 1_000_000)
+        self._pace.said()
         self._carrier.wake()
         return pending
+
+    def _hint(self, hint: Hint) -> None:
+        if self.follower.rid is not None:  # what was so while away is not so any more when it is back
+            self.follower.signals.post(content_of(hint))
+            self._carrier.wake()
+
+    def rename(self, card: Card) -> None:
+        """Go by another name or colour in this room from now on."""
+        self._sending.nick = card.name
+        self.follower.signals.rename(card)
+        self._carrier.wake()
 
     @property
     def unconfirmed(self) -> Sequence[Pending]:
@@ -169,6 +186,8 @@ class Room:
                 if not isinstance(event, Hole):
                     yield event
                     continue
+                if event.is_backfill and self._why_ended is not None:
+                    continue  # nobody is there to read it from; what ended the room comes behind it
                 async for missed in self._read_hole(event):
                     yield missed
         finally:
@@ -184,21 +203,30 @@ class Room:
             SecurityAlarm: what the server gave does not fit what it said before.
         """
         found: list[Message] = []
-        before = min(before, self.follower.log.head[0] + 1)
-        while before > 1 and len(found) < limit:
-            page = await self._read_page(before, limit - len(found))
-            if page is None:
-                break
-            messages = [told for told in page.told if isinstance(told, Message) and told.seq < before]
-            found = messages + found
-            before = min(before, page.first)
+        while len(found) < limit and (past := await self.past(before, limit - len(found))):
+            found = [told for told in past.told if isinstance(told, Message)] + found
+            before = past.first
         return found[-limit:] if limit > 0 else []
+
+    async def past(self, before: int, limit: int = 50) -> Past | None:
+        """Return what was said in about `limit` entries before seq `before`, verified against the chain.
+
+        None: there is nothing, or the server keeps it no more. Waits for the connection.
+
+        Raises:
+            SecurityAlarm: what the server gave does not fit what it said before.
+        """
+        before = min(before, self.follower.log.head[0] + 1)
+        page = await self._read_page(before, limit) if before > 1 else None
+        if page is None:
+            return None
+        return Past(min(before, page.first), [told for told in page.told if told.seq < before])
 
     async def _read_hole(self, hole: Hole) -> AsyncIterator[Event]:
         first = hole.first
         while first <= hole.last:
             upto = min(first + HISTORY_PAGE, hole.last + 1)
-            told: dict[int, Message | Unreadable] = {}
+            told: dict[int, Told] = {}
             before = upto
             while before > first:
                 page = await self._read_page(before, before - first)
@@ -209,7 +237,7 @@ class Room:
             for seq in range(first, upto):
                 if seq in told:
                     yield told[seq]
-            if not told:
+            if not told and not hole.is_backfill:
                 yield Notice(first, f"messages {first} to {upto - 1} were pruned before they were read here")
             first = upto
 
@@ -277,6 +305,7 @@ class Room:
     def _stop(self, why: SendallError) -> None:
         """Nothing is sent any more; what is in the inbox can still be read."""
         self._why_ended = self._why_ended or why
+        self._pace.stop()
         self._sending.fail(why)
         if self._page is not None and not self._page.done():
             self._page.set_exception(why)
@@ -292,6 +321,7 @@ class Room:
 
     def lost(self) -> None:
         """The connection ended: a page under way never comes."""
+        self._pace.begin_again()
         if self._page is not None and not self._page.done():
             self._page.set_result(None)
 

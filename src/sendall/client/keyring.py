@@ -1,7 +1,7 @@
 """What a person's device knows for longer than one program runs: who it is, and whom it met.
 
-One folder (0700): the identity (0600), and the pins: which server identity an address had, which
-room a name was. Several programs use it at once. A pin that does not fit is an alarm, never
+One folder (0700): the identity (`identity_file`), and the pins: which server identity an address had,
+which room a name was. Several programs use it at once. A pin that does not fit is an alarm, never
 overwritten; `forget` is the person's own doing. Source: docs/protocol.md, "Rotation, joining, verification".
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import platformdirs
 
+from sendall.client.identity_file import AskPassphrase, IdentityFile, write_private
 from sendall.crypto.identity import Identity
 from sendall.errors import SecurityAlarm, UsageError
 from sendall.protocol.base64url import from_base64, to_base64
@@ -40,34 +40,57 @@ class Keyring:
     def __init__(self, folder: Path | None = None) -> None:
         """Raises UsageError: the folder cannot be made."""
         self.folder = folder or client_folder()
+        self._identity = IdentityFile(self.folder / IDENTITY_FILE)
         with self._told():
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def identity(self) -> Identity:
+    # -- the identity -------------------------------------------------------------------------
+
+    def identity(self, passphrase: AskPassphrase | None = None) -> Identity:
         """Return who this user is on this device; made at first, by exactly one of several programs.
 
-        Raises:
-            UsageError: the file is none, or cannot be read or made.
-        """
-        path = self.folder / IDENTITY_FILE
-        with self._told():
-            if not path.exists():
-                self._make_identity(path)
-            seed = path.read_bytes()
-        if len(seed) != 32:
-            raise UsageError(f"{path} is no identity: {len(seed)} bytes instead of 32", hint="restore or remove it")
-        return Identity(seed)
+        `passphrase` asks the person, and is called only if the file is sealed; opening then takes 0.3 s.
 
-    def _make_identity(self, path: Path) -> None:
-        # Written aside and linked, which fails if another program was first: nobody ever sees half an identity.
-        aside = path.with_name(f"{IDENTITY_FILE}.{secrets.token_hex(8)}")
-        _write_private(aside, os.urandom(32))
-        try:
-            os.link(aside, path)
-        except FileExistsError:
-            pass
-        finally:
-            aside.unlink()
+        Raises:
+            UsageError: the file is none, or cannot be read or made; the passphrase is wrong, or there is one and
+                nobody to ask.
+        """
+        with self._told():
+            return self._identity.load(passphrase)
+
+    def has_passphrase(self) -> bool:
+        """Return whether the identity's file is sealed. Raises UsageError: as `identity`."""
+        with self._told():
+            return self._identity.has_passphrase()
+
+    def set_passphrase(self, new: str | None, old: AskPassphrase | None = None) -> None:
+        """Seal the identity under a passphrase, another one, or (None) none; `old` asks for the present one.
+
+        Raises:
+            UsageError: as `identity`; also an empty passphrase.
+        """
+        with self._told():
+            change = self._identity.with_passphrase(new, old)  # before the lock: a person may think for long
+            with self._alone():
+                self._identity.replace(change)
+
+    def export_identity(self) -> str:
+        """Return the identity as a line of text; sealed if it has a passphrase, else it is the person.
+
+        Raises:
+            UsageError: there is none.
+        """
+        with self._told():
+            return self._identity.export()
+
+    def import_identity(self, text: str) -> None:
+        """Make this device's identity an exported one.
+
+        Raises:
+            UsageError: not a whole export, or this device has another identity already.
+        """
+        with self._told():
+            self._identity.import_(text)
 
     # -- pins ---------------------------------------------------------------------------------
 
@@ -124,7 +147,7 @@ class Keyring:
         """Keep what raised an alarm in a file of its own; return its path."""
         with self._told():
             path = self.folder / f"evidence-{secrets.token_hex(8)}.json"
-            _write_private(path, text.encode())
+            write_private(path, text.encode())
             return path
 
     # -- files --------------------------------------------------------------------------------
@@ -148,16 +171,21 @@ class Keyring:
     @contextmanager
     def _changing(self) -> Iterator[Pins]:
         """Read, change and replace the pins while no other program does; nothing is written if the body raises."""
-        with self._told(), open(self.folder / "lock", "a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._told(), self._alone():
             pins = self._read()
             before = json.dumps(pins)
             yield pins
             if json.dumps(pins) != before:
                 aside = self.folder / f"{PINS_FILE}.new"
                 aside.unlink(missing_ok=True)
-                _write_private(aside, json.dumps(pins, indent=1).encode())
+                write_private(aside, json.dumps(pins, indent=1).encode())
                 aside.rename(self.folder / PINS_FILE)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with open(self.folder / "lock", "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -174,10 +202,3 @@ def identity_changed(address: str) -> SecurityAlarm:
         f"the server at {address} has another identity than before: it was set up anew, or somebody is in between",
         hint=f"ask whoever runs it and compare its eight words; only then: sendall forget {address}",
     )
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

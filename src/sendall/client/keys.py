@@ -7,6 +7,7 @@ is unreadable, for every client alike. Pure. Source: docs/protocol.md, "Grant", 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -20,7 +21,9 @@ from sendall.errors import SendallError
 MAX_CANDIDATES = 4
 """Keys kept per epoch until its commitment is known; the newest win."""
 MAX_EARLY_EPOCHS = 1024
-_MAX_INTEGER = 2**53
+MAX_DEPTH = 64
+"""Objects and arrays within each other, the outermost counted: every JSON reader can go that deep."""
+_NUMBERS_END = 2**53
 _decoder = msgspec.json.Decoder(dict[str, Any])  # Any: JSON of another client's making
 
 
@@ -55,6 +58,10 @@ class EpochKeys:
         except CannotOpen:
             return []
         self.newest_granted = max(self.newest_granted, max(granted))
+        return self.take_keys(granted)
+
+    def take_keys(self, granted: Mapping[int, bytes]) -> list[int]:
+        """Take keys by epoch and return the epochs whose key is proved only now."""
         proved = []
         for e, key in granted.items():
             if e in self._keys:
@@ -70,6 +77,9 @@ class EpochKeys:
 
     def committed(self, e: int, commit: bytes) -> bool:
         """Take the commitment of a valid epoch entry; return whether a key that fits was waiting for it."""
+        if self._commits.get(e, commit) != commit:  # another history is being read
+            self._keys.pop(e, None)
+            self._openers.pop(e, None)
         self._commits[e] = commit
         return any(self._prove(e, key) for key in self._candidates.pop(e, []))
 
@@ -93,18 +103,13 @@ class EpochKeys:
                 del kept[late]
 
 
-def write_message(text: str, nick: str) -> bytes:
-    """Return the plaintext of a message. Raises ValueError: not encodable (a lone surrogate)."""
-    return msgspec.json.encode({"t": "m", "x": text, "nick": nick})
-
-
 def write_content(content: dict[str, Any]) -> bytes:
-    """Return the plaintext of a signal or card."""
+    """Return the bytes to seal for a JSON object. Raises ValueError: not encodable (a lone surrogate)."""
     return msgspec.json.encode(content)
 
 
 def read_plaintext(plaintext: bytes) -> dict[str, Any]:
-    """Return the JSON object, strictly: UTF-8 without byte order mark, no NaN, no integer of 2^53 or more.
+    """Return the JSON object, strictly: UTF-8 without byte order mark, no NaN, no number of 2^53 or more, 64 deep.
 
     Raises:
         Unreadable: anything else.
@@ -114,22 +119,31 @@ def read_plaintext(plaintext: bytes) -> dict[str, Any]:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise Unreadable("its content is not the JSON object it has to be") from None
     for value in content.values():
-        if type(value) is not str and not _is_small(value):
-            raise Unreadable("its content has a number that not every client can hold")
+        if type(value) is not str and not _is_modest(value):
+            raise Unreadable("its content has a number or a depth that not every client can hold")
     return content
 
 
-def _is_small(value: object) -> bool:
-    # Iterative: another client chooses the depth.
-    left = [value]
-    while left:
-        match left.pop():
-            case int(number) if abs(number) >= _MAX_INTEGER:
-                return False
-            case dict(inner):
-                left.extend(inner.values())
-            case list(inner):
-                left.extend(inner)
-            case _:
-                pass
+def reference_of(plaintext: bytes) -> int:
+    """Return the seq of the message that a plaintext of our own names; 0: none."""
+    try:
+        re = read_plaintext(plaintext).get("re")
+    except Unreadable:  # of another version of this program
+        return 0
+    return re if type(re) is int else 0
+
+
+def _is_modest(value: object) -> bool:
+    """Return whether every client can hold the value of a member."""
+    level = [value]
+    depth = 1
+    while level:
+        # A reader in JavaScript cannot tell 1e16 from an integer: what has an exponent is judged alike.
+        if any(isinstance(one, int | float) and abs(one) >= _NUMBERS_END for one in level):
+            return False
+        containers = [one for one in level if isinstance(one, dict | list)]
+        if containers and depth == MAX_DEPTH:
+            return False
+        level = [inner for one in containers for inner in (one.values() if isinstance(one, dict) else one)]
+        depth += 1
     return True

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 
 from sendall.client.connection import Connection
 from sendall.client.session import Action, ClientSession
+from sendall.client.verifying import WORTHWHILE, control_entries, halves, those_that_hold
 
 TICK_S = 1.0
 
@@ -61,6 +62,7 @@ class Link:
             now = time.monotonic()
             try:
                 if isinstance(message, bytes):
+                    await self._verify_ahead(message)
                     actions = session.binary(message, now)
                 else:
                     actions = session.text(message.encode(), now)
@@ -69,6 +71,13 @@ class Link:
             if actions:
                 self._actions += actions
                 self._wake.set()
+
+    async def _verify_ahead(self, message: bytes) -> None:
+        entries = control_entries(message, self.session.rooms_to_verify())
+        if len(entries) >= WORTHWHILE:
+            parts = [asyncio.to_thread(those_that_hold, part) for part in halves(entries)]
+            for held in await asyncio.gather(*parts):
+                self.session.verified(held)
 
     async def _wait_until_readable(self) -> None:
         self._is_paused = True
@@ -81,6 +90,7 @@ class Link:
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
+        has_more = False
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -91,6 +101,9 @@ class Link:
             if resume_at is not None:
                 loop.call_later(resume_at - now, self._wake.set)
             await self._connection.carry_out(actions)
+            had_more, has_more = has_more, resume_at is not None
+            if had_more:
+                self._told()  # somebody may wait until all of it is written
 
     async def _watch(self) -> None:
         while True:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from sendall.client.author import Author
 from sendall.client.events import NotKnown, Receipt, utc
 from sendall.client.items import Item, OutboxStore, Place, Row, Settlement
+from sendall.client.keys import reference_of
 from sendall.client.pacing import Pacing
 from sendall.crypto.identity import Identity
 from sendall.errors import Code, Refused
@@ -225,6 +226,19 @@ class Outbox:
         if floor > self._floor:
             self._floor = floor
             self._renew_session()  # the restart entry among what was skipped ended the numbers of the old one
+
+    def lost_behind(self, kept: int) -> None:
+        """The server lost what stood behind seq `kept`: give up what names a message there.
+
+        Sent again, it would name whatever has that place now. All that was sealed before is sealed anew already.
+        """
+        for item in [*self._unsealed, *self._kept.values()]:
+            if reference_of(item.plaintext) > kept:
+                self._kept.pop(item.id, None)
+                self._deleted.append(item.id)
+                self.settled.append(Settlement(item, Refused(Code.STALE, hint="the server lost the message it names")))
+        gone = set(self._deleted)
+        self._unsealed = deque(item for item in self._unsealed if item.id not in gone)
 
     # -- what the server says: hints ----------------------------------------------------------
 

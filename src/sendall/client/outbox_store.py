@@ -113,6 +113,14 @@ class Lane:
         assert lock is not None, "the name of a new lane is nobody else's"
         self._own_lock = lock
 
+    def move_to(self, room: str) -> None:
+        """Let the messages be those of `room`, once it is known which one a link leads to. May be repeated."""
+        place = self._place[:64] + room.encode()
+        if place != self._place:
+            with self._file.commit() as db:
+                db.execute("UPDATE item SET place = ? WHERE place = ? AND lane = ?", (place, self._place, self._name))
+            self._place = place
+
     def rows(self) -> list[Row]:
         """Take over the lanes of ended programs, and return their messages, by id."""
         held: dict[str, bool] = {self._name: False}

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from sendall.client.events import NO_NICK, Came, Event, Presence, Went
+from sendall.client.conversation.kinds import Card
+from sendall.client.events import Came, Event, Named, Presence, Went
+from sendall.client.names import NO_NICK
 from sendall.protocol.frames import Present
 
 CARD_WAIT_S = 2.0
@@ -24,6 +26,8 @@ class People:
         self.count = 0
         self.nicks: OrderedDict[bytes, str] = OrderedDict()
         """Names of those present whose card is known; the oldest leave beyond 4,096."""
+        self.hues: dict[bytes, int | None] = {}
+        """The colours that the cards of those in `nicks` wish for."""
         self._me = me
         self._here: set[bytes] | None = None  # None: the roster is yet to come
         self._coming: dict[bytes, float] = {}
@@ -32,6 +36,7 @@ class People:
         """The server tells everything again after the next connection."""
         self.count = 0
         self.nicks.clear()
+        self.hues.clear()
         self._here = None
         self._coming.clear()
 
@@ -53,6 +58,7 @@ class People:
         for id_pk in map(bytes, frame.went):
             here.discard(id_pk)
             nick = self.nicks.pop(id_pk, NO_NICK)
+            self.hues.pop(id_pk, None)
             if id_pk != self._me and self._coming.pop(id_pk, None) is None:
                 events.append(Went(id_pk, nick))
         if frame.count != self.count:
@@ -60,12 +66,16 @@ class People:
             events.append(Presence(frame.count))
         return events
 
-    def card(self, id_pk: bytes, nick: str) -> list[Event]:
-        self.nicks[id_pk] = nick
+    def card(self, id_pk: bytes, card: Card) -> list[Event]:
+        before = (self.nicks.get(id_pk), self.hues.get(id_pk))
+        self.nicks[id_pk], self.hues[id_pk] = card.name, card.hue
         self.nicks.move_to_end(id_pk)
         if len(self.nicks) > MAX_PEOPLE:
-            self.nicks.popitem(last=False)
-        return [Came(id_pk, nick)] if self._coming.pop(id_pk, None) is not None else []
+            oldest, _ = self.nicks.popitem(last=False)
+            del self.hues[oldest]
+        if self._coming.pop(id_pk, None) is not None:
+            return [Came(id_pk, card.name)]
+        return [Named(id_pk, card.name, card.hue)] if before != (card.name, card.hue) else []
 
     def tick(self, now: float) -> list[Event]:
         """Announce those whose card did not come."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Container
-from typing import Any
 
-from sendall.client.events import NEWER_CLIENT, NO_NICK, Event, Message, Signal, Unreadable, safe_nick, tag_of, utc
+from sendall.client.conversation.kinds import Newer, NotOfItsKind, Text, read_spoken
+from sendall.client.events import NEWER_CLIENT, Change, Event, Message, Signal, Told, Unreadable, utc
 from sendall.client.keys import EpochKeys, read_plaintext
 from sendall.client.keys import Unreadable as NotAPlaintext
+from sendall.client.names import NO_NICK, safe_nick, tag_of
 from sendall.crypto.primitives import CannotOpen, verify
 from sendall.errors import Malformed
 from sendall.protocol.entry import HEADER_SIZE, MIN_SEALED_BODY, SIGNATURE_SIZE, Entry, EntryType, parse, signed_context
@@ -78,30 +79,26 @@ class Reader:
         self._waiting_bytes -= len(entry.raw)
         self._tell(self.open(seq, time_ms, entry))
 
-    def open(self, seq: int, time_ms: int, entry: Entry) -> Message | Unreadable:
+    def open(self, seq: int, time_ms: int, entry: Entry) -> Told:
         """Return what a message entry says; its signature was checked before."""
         opener = self.keys.opener(entry.epoch)
         if opener is None:
             return Unreadable(seq, f"sealed with key epoch {entry.epoch}, which nobody granted to this client")
         try:
             content = read_plaintext(opener.open(entry))
-        except (CannotOpen, NotAPlaintext) as error:
+            spoken = read_spoken(content)
+        except (CannotOpen, NotAPlaintext, NotOfItsKind) as error:
             return Unreadable(seq, str(error))
-        kind, text, nick = content.get("t"), content.get("x"), content.get("nick")
-        if type(kind) is not str or (kind == "m" and type(text) is not str):
-            return Unreadable(seq, "its content is not what a message has")
-        return Message(
-            seq,
-            utc(time_ms),
-            self.room,
-            entry.sender,
-            entry.session,
-            safe_nick(nick) if type(nick) is str else NO_NICK,
-            tag_of(entry.sender),
-            str(text) if kind == "m" else NEWER_CLIENT,
-            entry.session in self._my_sessions,
-            kind,
-        )
+        name, sender, session = content.get("nick"), entry.sender, entry.session
+        nick = safe_nick(name) if type(name) is str else NO_NICK
+        who = (sender, session, nick, tag_of(sender), session in self._my_sessions)
+        match spoken:
+            case Text(text, re, is_action):
+                return Message(seq, utc(time_ms), self.room, *who, text, "m", re, is_action)
+            case Newer(kind):
+                return Message(seq, utc(time_ms), self.room, *who, NEWER_CLIENT, kind)
+            case change:
+                return Change(seq, utc(time_ms), self.room, *who, change)
 
     # -- signals ------------------------------------------------------------------------------
 
@@ -148,11 +145,3 @@ class Reader:
         if len(self._seen) > MAX_SIGNAL_SESSIONS:
             self._seen.popitem(last=False)
         return Signal(entry.sender, NO_NICK, content)
-
-
-def card_name(content: dict[str, Any]) -> str | None:
-    """Return the safe name of a card; None if the content is no card."""
-    if content.get("t") != "card":
-        return None
-    name = content.get("name")
-    return safe_nick(name) if type(name) is str else NO_NICK

@@ -8,22 +8,26 @@ Source: docs/protocol.md, "Exactly once" and "Connection".
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from sendall.client import events as ev
 from sendall.client.beginning import Beginning
+from sendall.client.conversation.kinds import Card, Seen, Typing, read_hint
 from sendall.client.following import Following
 from sendall.client.history import PageRead
 from sendall.client.items import Place
 from sendall.client.keys import EpochKeys
 from sendall.client.outbox import Outbox
 from sendall.client.people import People
-from sendall.client.reading import Reader, card_name
+from sendall.client.reading import Reader
 from sendall.client.signals import Signals
 from sendall.crypto.identity import Identity
 from sendall.crypto.primitives import RsaKey
 from sendall.errors import Code, Refused, SecurityAlarm
 from sendall.protocol import frames as f
 from sendall.protocol.bodies import Body, Epoch, Restart, RoleChange
-from sendall.protocol.entry import ZERO_32, Entry, EntryType, Role
+from sendall.protocol.entry import ZERO_32, Entry, EntryType, Kind, Role
+from sendall.protocol.room import RoomState
 from sendall.protocol.verdict import Verdict
 
 _FORGET = "ask whoever runs the server; if it was set up anew, `sendall forget` its address"
@@ -33,6 +37,8 @@ WANT_EVERY_S = 5.0
 
 class RoomFollower:
     """One room, from its first subscription to the end of the program."""
+
+    kind = Kind.OPEN
 
     def __init__(
         self,
@@ -70,12 +76,13 @@ class RoomFollower:
         self._create = create
         self._is_pinned = room_id is not None
         self._was_told_of_loss = False
+        self._kept: int | None = None  # the last seq that an earlier program saw and the server still has
         self._want_at = 0.0
         self._meet(room_id or ZERO_32, seen)
 
     def _meet(self, room_id: bytes, seen: tuple[int, bytes] | None = None) -> None:
         self.keys = EpochKeys(room_id, self._identity.pk, self._rsa)
-        self.log = Following(self.name, room_id, self._server_pk, self, seen)
+        self.log = Following(self.name, RoomState(room_id, self._server_pk), self, seen)
         self._reader = Reader(self.name, room_id, self.keys, self.outbox.sessions, self.events)
 
     @property
@@ -91,6 +98,14 @@ class RoomFollower:
     def seen(self) -> tuple[int, bytes] | None:
         """The (seq, h) up to which the log was followed; None before that, and after an alarm."""
         return self.log.head if self.log.was_caught_up and self.alarm is None else None
+
+    why_gone: Refused | None = None
+    """Why this identity is not in the room (any more); only PRIVATE rooms tell."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a program that joins may go on with the room."""
+        return self.rid is not None
 
     @property
     def is_alive(self) -> bool:
@@ -110,7 +125,7 @@ class RoomFollower:
 
     # -- subscribing --------------------------------------------------------------------------
 
-    def sub(self, q: int) -> f.Sub:
+    def sub(self, q: int) -> f.Sub | f.Make:
         """Return the request that begins following, or goes on with it."""
         state = self.log.state
         if state.seq:
@@ -143,6 +158,20 @@ class RoomFollower:
         self.signals.card_due = True
         return True
 
+    @property
+    def is_reading_many(self) -> bool:
+        """Whether many control entries may be on their way, whose signatures are worth verifying ahead."""
+        return False
+
+    @property
+    def has_more(self) -> bool:
+        """Whether `flush` kept something back only so that one turn does not take too long."""
+        return False
+
+    def subscribes_again(self) -> bool:
+        """Whether what the server tells this client changes in kind, which takes a new `sub`."""
+        return False
+
     def could_not_join(self, refused: Refused) -> None:
         """The server declined `sub`. That a room is gone which was followed before is an alarm."""
         if refused.code is Code.UNKNOWN_ROOM and self.log.state.seq:
@@ -173,7 +202,7 @@ class RoomFollower:
             self.outbox.came_back(entry, seq, time_ms)
         self._reader.take(seq, time_ms, entry)
 
-    def heard_control(self, seq: int, body: Body, *, early: bool) -> None:
+    def heard_control(self, seq: int, entry: Entry, body: Body, *, early: bool) -> None:
         match body:
             case Epoch():
                 self._reader.epoch_passed()
@@ -182,10 +211,12 @@ class RoomFollower:
                 self.signals.card_due = True
                 if not early:
                     self.outbox.epoch_passed(body.e)
-            case RoleChange() if not early:
+            case RoleChange() if not early and self.kind is Kind.OPEN:
                 self.events.append(ev.Notice(seq, self._role_sentence(body)))
             case Restart() if not early:
                 self.outbox.restarted(seq, went_back=self._was_told_of_loss)
+                if self._was_told_of_loss:
+                    self.outbox.lost_behind(seq - 1)
                 self.signals.card_due = True
                 if not self._was_told_of_loss:
                     self.events.append(ev.Notice(seq, "the server restarted without its newest entries"))
@@ -198,12 +229,13 @@ class RoomFollower:
     def heard_invalid(self, seq: int, verdict: Verdict) -> None:
         self.events.append(ev.Unreadable(seq, f"not a valid entry of the room ({verdict.value})"))
 
-    def heard_loss(self, count: int) -> None:
+    def heard_loss(self, count: int, kept: int) -> None:
         self._was_told_of_loss = True
-        self.events.append(ev.ServerLost(count))
+        self.events.append(ev.ServerLost(count, kept))
 
-    def heard_old_loss(self, count: int) -> None:
-        self.events.append(ev.ServerLost(count))
+    def heard_old_loss(self, count: int, kept: int) -> None:
+        self._kept = kept
+        self.events.append(ev.ServerLost(count, kept, was_before=True))
 
     def heard_alarm(self, alarm: SecurityAlarm) -> None:
         self.alarm = alarm
@@ -217,6 +249,9 @@ class RoomFollower:
 
     def is_at_head(self) -> None:
         self.outbox.void_lost_heads(self.log.head[0], self.log.h_at)
+        if self._kept is not None:
+            self.outbox.lost_behind(self._kept)
+            self._kept = None
         self.outbox.caught_up()
 
     def _check_early_end(self) -> None:
@@ -232,8 +267,11 @@ class RoomFollower:
 
     # -- keys, people, refusals, pages ----------------------------------------------------------
 
-    def granted(self, grant: bytes) -> None:
-        """Take a grant: keys count once their commitment was read."""
+    def wanted(self, frame: f.Want, now: float) -> None:
+        """The server says that a member lacks the key: nobody's concern in an OPEN room."""
+
+    def granted(self, recipient: bytes, grant: bytes) -> None:
+        """Take a grant: keys count once their commitment was read. In an OPEN room all that come are ours."""
         self._keys_came(self.keys.take_grant(grant))
         self._check_early_end()
 
@@ -249,12 +287,18 @@ class RoomFollower:
 
     def _tell_signals(self, signals: list[ev.Signal]) -> None:
         for signal in signals:
-            name = card_name(signal.content)
-            if name is not None:
-                self.events += self.people.card(signal.sender, name)
-            else:
-                nick = self.people.nicks.get(signal.sender, ev.NO_NICK)
-                self.events.append(ev.Signal(signal.sender, nick, signal.content))
+            sender, nick = signal.sender, self.people.nicks.get(signal.sender, ev.NO_NICK)
+            match read_hint(signal.content):
+                case Card() as card:
+                    self.events += self.people.card(sender, card)
+                case Typing(is_over):
+                    self.events.append(ev.Typing(sender, nick, is_over))
+                case Seen(seq):
+                    self.events.append(ev.SeenUpTo(sender, nick, seq))
+                case None:
+                    self.events.append(ev.Signal(sender, nick, signal.content))
+                case never:
+                    assert_never(never)
 
     def present(self, frame: f.Present, now: float) -> None:
         self.events += self.people.present(frame, now)

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Awaitable, Generator, Iterable, Sequence
 from datetime import datetime
 
+from sendall.client.conversation.kinds import Newer, NotOfItsKind, Spoken, content_of, read_spoken, words_of
 from sendall.client.events import Event, GivenUp, Held, InDoubt, NotKnown, Receipt, utc
 from sendall.client.items import Item, Settlement
-from sendall.client.keys import Unreadable, read_plaintext, write_message
+from sendall.client.keys import Unreadable, read_plaintext, write_content
 from sendall.client.outbox import Outbox
 from sendall.crypto.sealing import MAX_PLAINTEXT
 from sendall.errors import Refused, SendallError
@@ -21,8 +22,9 @@ from sendall.errors import Refused, SendallError
 class Sent:
     """A message on its way: `events.Pending`."""
 
-    def __init__(self, text: str, written: datetime) -> None:
-        self.text = text
+    def __init__(self, what: Spoken, written: datetime) -> None:
+        self.what = what
+        self.text = words_of(what)
         self.written = written
         self.was_awaited = False
         self._future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
@@ -53,8 +55,9 @@ class Sending:
     """The messages of one program in one room, by the outbox's ids."""
 
     def __init__(self, outbox: Outbox, nick: str) -> None:
+        self.nick = nick
+        """The sender's name beside what is written from now on."""
         self._outbox = outbox
-        self._nick = nick
         self._open = {item.id: _message(item) for item in outbox.open}
         self._held = {item.id: _message(item) for item in outbox.held}
         self._failures: list[SendallError] = []
@@ -67,20 +70,20 @@ class Sending:
     def held(self) -> list[Sent]:
         return list(self._held.values())
 
-    def write(self, text: str, written_ms: int) -> Sent:
-        """Put a message into the outbox.
+    def write(self, what: Spoken, written_ms: int) -> Sent:
+        """Put something to say into the outbox.
 
         Raises:
-            ValueError: too long, or not text that UTF-8 can hold.
+            ValueError: too long, not text that UTF-8 can hold, or not what its kind can hold.
             UsageError: the outbox cannot be written.
         """
-        plaintext = write_message(text, self._nick)
+        plaintext = write_content(content_of(what, self.nick))
         if len(plaintext) > MAX_PLAINTEXT:
             raise ValueError(
                 f"a message of {len(plaintext):,} bytes, name included, exceeds the limit of {MAX_PLAINTEXT:,}"
             )
         item = self._outbox.write(plaintext, written_ms)
-        message = self._open[item.id] = Sent(text, utc(written_ms))
+        message = self._open[item.id] = Sent(what, utc(written_ms))
         return message
 
     async def drain(self) -> None:
@@ -133,7 +136,7 @@ class Sending:
 
 def _message(item: Item) -> Sent:
     try:
-        text = str(read_plaintext(item.plaintext).get("x", ""))
-    except Unreadable:  # of another version of this program
-        text = ""
-    return Sent(text, utc(item.written_ms))
+        what = read_spoken(read_plaintext(item.plaintext))
+    except (Unreadable, NotOfItsKind):  # of another version of this program
+        what = Newer("")
+    return Sent(what, utc(item.written_ms))

@@ -15,6 +15,7 @@ from sendall.client.events import safe_text
 from sendall.client.handshake import Credentials, Handshake, Line, check_version
 from sendall.client.pacing import MAX_INFLIGHT
 from sendall.client.room import RoomFollower
+from sendall.client.verifying import Unverified
 from sendall.errors import Code, ConnectError, Malformed, Refused, SecurityAlarm
 from sendall.protocol import frames as f
 from sendall.protocol.frames import MAX_BATCH
@@ -97,7 +98,7 @@ class ClientSession:
                 self._error(frame, now)
             case f.SubOk():
                 self._subscribed(frame, now)
-            case f.Page() | f.Present() | f.RefusedFrame():
+            case f.Page() | f.Present() | f.RefusedFrame() | f.Want():
                 self._about_room(frame, now)
             case f.Ping():
                 self._say(f.Pong())
@@ -105,7 +106,14 @@ class ClientSession:
                 pass
             case never:
                 assert_never(never)
+        self._subscribe_again()
         return self.flush(now)
+
+    def _subscribe_again(self) -> None:
+        for rid, room in list(self._by_rid.items()):
+            if room.subscribes_again():
+                del self._by_rid[rid]  # a second sub replaces the first
+                self._sub(room)
 
     def binary(self, data: bytes, now: float) -> list[Action]:
         """Take a binary message. Raises as `text`."""
@@ -124,8 +132,8 @@ class ClientSession:
                             room.logged(seq, time_ms, entry)
                         case f.Shown(_, entry):
                             room.shown(entry)
-                        case f.GrantFrame(_, _, grant):
-                            room.granted(grant)
+                        case f.GrantFrame(_, recipient, grant):
+                            room.granted(recipient, grant)
                         case never:
                             assert_never(never)
                 except SecurityAlarm:
@@ -133,7 +141,18 @@ class ClientSession:
         finally:
             for room in self._rooms:
                 room.outbox.commit_settled()
+        self._subscribe_again()
         return self.flush(now)
+
+    def rooms_to_verify(self) -> dict[int, bytes]:
+        """Return the rooms, by rid, whose control entries are worth verifying ahead."""
+        return {rid: room.room_id for rid, room in self._by_rid.items() if room.is_reading_many}
+
+    def verified(self, entries: Iterable[Unverified]) -> None:
+        """The signatures of these hold."""
+        for entry in entries:
+            if entry.rid in self._by_rid:
+                self._by_rid[entry.rid].log.verified.add(entry.raw)
 
     def tick(self, now: float, *, is_listening: bool = True) -> list[Action]:
         """About once a second: pings, and what rooms do by the clock.
@@ -206,7 +225,8 @@ class ClientSession:
     def resume_at(self, now: float) -> float | None:
         """Return the time at which `flush` has something to send again that waits for its pace; None: nothing does."""
         waiting = [room.outbox.pacing.resume_at for room in self._by_rid.values() if room.outbox.has_open]
-        return min((at for at in waiting if at > now), default=None)
+        at_once = [now for room in self._by_rid.values() if room.has_more]
+        return min([*at_once, *(at for at in waiting if at > now)], default=None)
 
     # -- handshake ----------------------------------------------------------------------------
 
@@ -270,20 +290,25 @@ class ClientSession:
             for other in self._by_rid.values():
                 other.could_not_page(error.q, refused)
 
-    def _about_room(self, frame: f.Page | f.Present | f.RefusedFrame, now: float) -> None:
+    def _about_room(self, frame: f.Page | f.Present | f.RefusedFrame | f.Want, now: float) -> None:
         room = self._by_rid.get(frame.rid)
         if room is None:
             return  # of a room just left
-        match frame:
-            case f.Page():
-                room.paged(frame)
-            case f.Present():
-                room.present(frame, now)
-            case f.RefusedFrame():
-                room.refused(frame, now)
-                room.outbox.commit_settled()
-            case never:
-                assert_never(never)
+        try:
+            match frame:
+                case f.Page():
+                    room.paged(frame)
+                case f.Present():
+                    room.present(frame, now)
+                case f.RefusedFrame():
+                    room.refused(frame, now)
+                    room.outbox.commit_settled()
+                case f.Want():
+                    room.wanted(frame, now)
+                case never:
+                    assert_never(never)
+        except SecurityAlarm:
+            self._drop(room)  # the room told it itself; the other rooms go on
 
     def _drop(self, room: RoomFollower) -> None:
         rid = next((rid for rid, known in self._by_rid.items() if known is room), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sendall.client.conversation.kinds import Card, content_of
 from sendall.client.items import Place
 from sendall.client.keys import write_content
 from sendall.crypto.identity import Identity
@@ -26,11 +27,16 @@ class Signals:
         self.card_due = False
         """Whether this connection, or a new epoch, still lacks our card."""
         self._identity = identity
-        self._card = write_content({"t": "card", "name": nick})
+        self._card = write_content(content_of(Card(nick)))
         self._waiting: list[bytes] = []
         self._sealer: Sealer | None = None
         self._sealed_under = (0, b"")
-        self._next_n = 0
+        self._next_n: dict[tuple[int, bytes], int] = {}  # by epoch and session: no number is used twice
+
+    def rename(self, card: Card) -> None:
+        """Show another card from now on."""
+        self._card = write_content(content_of(card))
+        self.card_due = True
 
     def post(self, content: dict[str, Any]) -> None:
         """Send something to those present; it may be lost."""
@@ -55,9 +61,9 @@ class Signals:
         under = (place.epoch, session)
         if self._sealer is None or self._sealed_under != under:
             self._sealer = Sealer(place.key, room_id, place.epoch, self._identity.pk, session)
-            self._sealed_under, self._next_n = under, 0
-        n = self._next_n
-        self._next_n = n + 1
+            self._sealed_under = under
+        n = self._next_n.get(under, 0)
+        self._next_n[under] = n + 1
         return self._sealer.seal(
             EntryType.SIGNAL, n, plaintext, head_seq=place.seq, head_hash=place.h, sign=self._identity.sign
         )

@@ -3,31 +3,27 @@
 A grant is a fresh key-encryption key sealed by RSA-OAEP to the member's RSA-3072 key, and the epoch
 keys sealed under it. It is not signed: a key is accepted only if it fits the commitment of a valid
 epoch entry, which also makes sure that all members hold the same key. The relay must never reach
-this module. Pure but for os.urandom. Source: docs/protocol.md, "Grant".
+this module. Pure but for os.urandom. Source: docs/protocol.md, "Grants".
 """
 
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Mapping
-from itertools import pairwise
 
+from sendall.crypto.keylist import pack_keys, unpack_keys
 from sendall.crypto.primitives import RSA_BYTES, Aead, CannotOpen, RsaKey, hkdf, rsa_encrypt, sha256, spki_of
 from sendall.protocol.entry import VERSION_TAG
 
-MAX_KEYS = 1024
 _NONCE = bytes(12)
 """Constant, because the key it is used with is used once."""
-_KEY = struct.Struct(">I32s")
 
 
 def seal_grant(room_id: bytes, recipient: bytes, modulus: bytes, keys: Mapping[int, bytes]) -> bytes:
     """Return a grant of `keys` (epoch → 32 bytes; the newest 1,024 if there are more). About 92 µs."""
     kek = os.urandom(32)
     label = _label(room_id, recipient, modulus)
-    plaintext = b"".join(_KEY.pack(e, keys[e]) for e in sorted(keys)[-MAX_KEYS:])
-    return rsa_encrypt(modulus, kek, label) + _aead(kek, room_id).seal(_NONCE, plaintext, label)
+    return rsa_encrypt(modulus, kek, label) + _aead(kek, room_id).seal(_NONCE, pack_keys(keys), label)
 
 
 def open_grant(grant: bytes, room_id: bytes, recipient: bytes, rsa: RsaKey) -> dict[int, bytes]:
@@ -40,13 +36,7 @@ def open_grant(grant: bytes, room_id: bytes, recipient: bytes, rsa: RsaKey) -> d
     kek = rsa.decrypt(grant[:RSA_BYTES], label)
     if len(kek) != 32:
         raise CannotOpen
-    plaintext = _aead(kek, room_id).open(_NONCE, grant[RSA_BYTES:], label)
-    if not plaintext or len(plaintext) % _KEY.size or len(plaintext) > MAX_KEYS * _KEY.size:
-        raise CannotOpen
-    pairs = list(_KEY.iter_unpack(plaintext))
-    if any(a >= b for (a, _), (b, _) in pairwise(pairs)):
-        raise CannotOpen
-    return dict(pairs)
+    return unpack_keys(_aead(kek, room_id).open(_NONCE, grant[RSA_BYTES:], label))
 
 
 def _label(room_id: bytes, recipient: bytes, modulus: bytes) -> bytes:

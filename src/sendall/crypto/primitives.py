@@ -13,11 +13,14 @@ from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from sendall.errors import SendallError
 
+NONCE_BYTES = 12
 RSA_BITS = 3072
 RSA_BYTES = RSA_BITS // 8
 _SPKI_HEAD = bytes.fromhex("308201a2300d06092a864886f70d01010105000382018f003082018a0282018100")
@@ -52,6 +55,16 @@ def hkdf(ikm: bytes, *, salt: bytes, info: bytes, length: int = 32) -> bytes:
 
 def hmac_sha256(key: bytes, data: bytes) -> bytes:
     return hmac.digest(key, data, "sha256")
+
+
+def pbkdf2_sha256(password: bytes, *, salt: bytes, rounds: int) -> bytes:
+    """Return 32 bytes; 200,000 rounds take about 0.1 s of one core, without the GIL."""
+    return hashlib.pbkdf2_hmac("sha256", password, salt, rounds)
+
+
+def argon2id(password: bytes, *, salt: bytes, memory_kib: int, passes: int, lanes: int) -> bytes:
+    """Return 32 bytes after RFC 9106; the caller has bounded the costs. Releases the GIL."""
+    return Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=memory_kib).derive(password)
 
 
 def equal(a: bytes, b: bytes) -> bool:
@@ -91,17 +104,39 @@ def is_sane_public_key(public: bytes) -> bool:
     return y < _FIELD_PRIME and y not in _SMALL_ORDER_Y
 
 
+class X25519Key:
+    """An X25519 key pair from its 32 private bytes."""
+
+    def __init__(self, private: bytes) -> None:
+        self._key = X25519PrivateKey.from_private_bytes(private)
+        self.public = self._key.public_key().public_bytes_raw()
+
+    def exchange(self, peer: bytes) -> bytes:
+        """Return the 32 bytes shared with the holder of `peer`.
+
+        Raises:
+            CannotOpen: `peer` is no key, or of small order, so that everybody would share the same zeros.
+        """
+        try:
+            return self._key.exchange(X25519PublicKey.from_public_bytes(peer))
+        except ValueError:
+            raise CannotOpen from None
+
+
 class Aead:
-    """AES-256-GCM under one key."""
+    """AES-256-GCM under one key, with nonces of 12 bytes."""
 
     def __init__(self, key: bytes) -> None:
         self._gcm = AESGCM(key)
 
     def seal(self, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
+        assert len(nonce) == NONCE_BYTES, "GCM would hash another nonce, and might meet one that was used"
         return self._gcm.encrypt(nonce, plaintext, aad)
 
     def open(self, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
         """Raises CannotOpen."""
+        if len(nonce) != NONCE_BYTES:
+            raise CannotOpen
         try:
             return self._gcm.decrypt(nonce, sealed, aad)
         except (InvalidTag, ValueError):
@@ -131,8 +166,13 @@ class RsaKey:
         return cls(rsa.generate_private_key(65537, RSA_BITS))
 
     @classmethod
-    def from_pkcs8(cls, der: bytes) -> RsaKey:
-        key = serialization.load_der_private_key(der, None)
+    def from_pkcs8(cls, der: bytes, *, is_own: bool = False) -> RsaKey:
+        """Read a key; 0.1 s, because its numbers are checked, unless `is_own`: bytes that we kept sealed ourselves.
+
+        Raises:
+            ValueError: not an RSA-3072 private key.
+        """
+        key = serialization.load_der_private_key(der, None, unsafe_skip_rsa_key_validation=is_own)
         if not isinstance(key, rsa.RSAPrivateKey) or key.key_size != RSA_BITS:
             raise ValueError("not an RSA-3072 private key")
         return cls(key)

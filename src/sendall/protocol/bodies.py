@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from sendall.crypto.primitives import RSA_BYTES, is_sane_modulus, is_sane_public_key, sha256, spki_of
 from sendall.errors import Malformed
-from sendall.protocol.entry import SIGNATURE_SIZE, VERSION_TAG, Entry, EntryType, Kind, Role
+from sendall.protocol.entry import MAX_SEQ, SIGNATURE_SIZE, VERSION_TAG, Entry, EntryType, Kind, Role
 
 NEEDS_ADMIT = 1
 """Flag of an invite: who joins by it waits for an admin."""
@@ -73,7 +73,7 @@ class Invite(NamedTuple):
     max_uses: int
     """0: no limit."""
     expires_ms: int
-    """0: never."""
+    """0: never. Compared with the time of a join entry."""
     flags: int = 0
 
     @property
@@ -142,7 +142,9 @@ class Restart:
 
 AuthorityBody = Epoch | RoleChange | Invite | Revoke | Admit
 """What only the authority may say; each bears `prev_auth`."""
-Body = Genesis | AuthorityBody | Join | Rekey | Leave | Restart
+JudgedBody = AuthorityBody | Join | Rekey | Leave
+"""What the kind of a room decides about; genesis and restart entries are alike in both."""
+Body = Genesis | JudgedBody | Restart
 
 
 def parse_body(entry: Entry) -> Body:
@@ -156,7 +158,7 @@ def parse_body(entry: Entry) -> Body:
         case EntryType.GENESIS:
             return _parse_genesis(body)
         case EntryType.EPOCH:
-            return _parse_epoch(body)
+            return _parse_epoch(entry.epoch, body)
         case EntryType.ROLE:
             if len(body) != 65 or body[64] > max(Role):
                 raise Malformed("role entry with a wrong length or an unknown role")
@@ -189,12 +191,14 @@ def _parse_genesis(body: bytes) -> Genesis:
     return Genesis(Kind(body[0]), body[1], body[2:18], name)
 
 
-def _parse_epoch(body: bytes) -> Epoch:
+def _parse_epoch(current: int, body: bytes) -> Epoch:
     if len(body) < 102:
         raise Malformed("epoch entry that is too short")
     prev_auth, e, commit, members_hash, k = struct.unpack_from(">32sI32s32sH", body)
     if len(body) != 102 + 32 * k:
         raise Malformed("epoch entry with a wrong length")
+    if e != current + 1:
+        raise Malformed(f"epoch entry that makes epoch {e} in epoch {current}")
     removed = tuple(body[102 + 32 * i : 134 + 32 * i] for i in range(k))
     if any(a >= b for a, b in pairwise(removed)):
         raise Malformed("epoch entry whose removed members are not ascending")
@@ -205,6 +209,8 @@ def _parse_invite(body: bytes) -> Invite:
     if len(body) != _INVITE.size or body[-1] & ~NEEDS_ADMIT:
         raise Malformed("invite entry with a wrong length or flag")
     invite = Invite(*_INVITE.unpack(body))
+    if invite.expires_ms >= MAX_SEQ:
+        raise Malformed(f"invite entry that expires at {invite.expires_ms}: times are below 2^53")
     if not is_sane_public_key(invite.invite_pk):
         raise Malformed("invite entry whose key is none")
     return invite

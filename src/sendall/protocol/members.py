@@ -8,7 +8,7 @@ no numbers. Pure; `verify` comes from the primitives. Source: docs/protocol.md, 
 from __future__ import annotations
 
 import struct
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sendall.crypto.primitives import is_sane_public_key, sha256, spki_of, verify
@@ -21,9 +21,9 @@ from sendall.protocol.bodies import (
     Genesis,
     Invite,
     Join,
+    JudgedBody,
     Leave,
     Rekey,
-    Restart,
     Revoke,
     RoleChange,
     join_context,
@@ -58,8 +58,8 @@ class OpenInvite(NamedTuple):
     needs_admit: bool
     uses: int
 
-    def is_expired(self, now_ms: int) -> bool:
-        return bool(self.expires_ms) and now_ms > self.expires_ms
+    def is_expired(self, time_ms: int) -> bool:
+        return bool(self.expires_ms) and time_ms > self.expires_ms
 
     @property
     def has_door(self) -> bool:
@@ -92,7 +92,10 @@ class Membership:
         return member is not None and member.role is Role.ADMIN
 
     def is_last_admin(self, id_pk: bytes) -> bool:
-        return self.is_admin(id_pk) and not self._has_admin(without=(id_pk,))
+        return self.is_admin(id_pk) and sum(m.role is Role.ADMIN for m in self.members.values()) == 1
+
+    def _is_in_or_waits(self, id_pk: bytes) -> bool:
+        return id_pk in self.members or id_pk in self.pending
 
     def members_hash(self, removed: Sequence[bytes] = ()) -> bytes:
         """Return what an epoch entry that removes these must say of who is left."""
@@ -107,9 +110,6 @@ class Membership:
             invites = (pk + _USES.pack(min(i.uses, MAX_USES_HASHED)) for pk, i in self.invites.items())
         return sha256(b"".join(sorted(members)) + b"".join(sorted(invites)))
 
-    def _has_admin(self, *, without: Container[bytes] = ()) -> bool:
-        return any(m.role is Role.ADMIN and id_pk not in without for id_pk, m in self.members.items())
-
     # -- judging ------------------------------------------------------------------------------
 
     def check_layout(self, entry: Entry, body: Body) -> None:
@@ -123,27 +123,26 @@ class Membership:
             case _:
                 pass
 
-    def judge(self, entry: Entry, body: Body, auth: bytes, now_ms: int) -> Verdict:
+    def judge(self, entry: Entry, body: JudgedBody, auth: bytes, time_ms: int) -> Verdict:
         match body:
             case Join():
-                is_right = self._may_join(entry.sender, body, now_ms)
+                is_right = self._may_join(entry.sender, body, time_ms)
             case Rekey():
                 is_right = entry.sender in self.members
             case Leave():
                 is_right = entry.sender in self.members and not self.is_last_admin(entry.sender)
-            case Genesis() | Restart():
-                raise AssertionError("judged before")
             case _:
                 return self._judge_authority(entry, body, auth)
         return Verdict.OK if is_right else Verdict.DENIED
 
-    def _may_join(self, sender: bytes, join: Join, now_ms: int) -> bool:
+    def _may_join(self, sender: bytes, join: Join, time_ms: int) -> bool:
         invite = self.invites.get(join.invite_pk)
         return (
             invite is not None
-            and not invite.is_expired(now_ms)
-            and sender not in self.members
-            and sender not in self.pending
+            and not invite.is_expired(time_ms)
+            and not self._is_in_or_waits(sender)
+            # Grants are kept by the key they are for: an identity that is an invite's too could replace its grants.
+            and sender not in self.used
             and verify(join.invite_pk, join_context(self._room_id, sender, join.modulus), join.invite_sig)
         )
 
@@ -154,17 +153,19 @@ class Membership:
             return Verdict.CONFLICT
         match body:
             case Epoch():
-                are_known = all(id_pk in self.members or id_pk in self.pending for id_pk in body.removed)
-                if not are_known or body.members_hash != self.members_hash(body.removed):
+                if not all(map(self._is_in_or_waits, body.removed)):
                     return Verdict.CONFLICT
-                is_right = self._has_admin(without=body.removed)
+                if body.members_hash != self.members_hash(body.removed):
+                    return Verdict.CONFLICT
+                # Who made the key has it, and must not be out; so an admin remains, too.
+                is_right = entry.sender not in body.removed
             case Invite():
-                is_right = body.invite_pk not in self.used
+                is_right = body.invite_pk not in self.used and not self._is_in_or_waits(body.invite_pk)
             case Revoke():
                 is_right = body.invite_pk in self.invites
             case Admit():
                 is_right = body.id_pk in self.pending
-            case RoleChange():
+            case _:
                 is_right = self._may_have(body.id_pk, body.role)
         return Verdict.OK if is_right else Verdict.DENIED
 
@@ -205,7 +206,7 @@ class Membership:
                 self.default = body.role
             case RoleChange():
                 self.members[body.id_pk] = self.members[body.id_pk]._replace(role=body.role)
-            case Restart():
+            case _:
                 pass
 
     def _join(self, sender: bytes, join: Join) -> None:

@@ -10,7 +10,7 @@ import unicodedata
 from typing import Protocol
 
 from sendall.errors import Malformed
-from sendall.protocol.bodies import Body, Epoch, Genesis, Restart, RoleChange
+from sendall.protocol.bodies import Body, Epoch, Genesis, JudgedBody, Restart, RoleChange
 from sendall.protocol.entry import ZERO_32, Entry, Kind, Role, entry_hash
 from sendall.protocol.verdict import Verdict
 
@@ -30,10 +30,10 @@ class Rights(Protocol):
 
     def may_post(self, id_pk: bytes) -> bool: ...
 
-    def judge(self, entry: Entry, body: Body, auth: bytes, now_ms: int) -> Verdict:
-        """Return the verdict on a control entry (no genesis or restart) whose signature and number are right.
+    def judge(self, entry: Entry, body: JudgedBody, auth: bytes, time_ms: int) -> Verdict:
+        """Return the verdict on a control entry whose signature and number are right.
 
-        `auth`: hash of the last valid authority entry; `now_ms`: the time of the entry, or that of the room if later.
+        `auth`: hash of the last valid authority entry; `time_ms`: the time of this one in the log.
         """
         ...
 
@@ -82,21 +82,18 @@ class Roles:
     def role_of(self, id_pk: bytes) -> Role:
         return self.given.get(id_pk, self.default)
 
-    def judge(self, entry: Entry, body: Body, auth: bytes, now_ms: int) -> Verdict:
+    def judge(self, entry: Entry, body: JudgedBody, auth: bytes, time_ms: int) -> Verdict:
         if entry.sender != self._server_pk:
             return Verdict.DENIED
-        match body:
-            case Epoch():
-                if body.prev_auth != auth or body.members_hash != NO_MEMBERS_HASH:
-                    return Verdict.CONFLICT
-            case RoleChange():
-                if body.prev_auth != auth:
-                    return Verdict.CONFLICT
-                if body.id_pk == ZERO_32 and body.role is Role.ADMIN:
-                    return Verdict.DENIED
+        match body:  # `check_layout` lets nothing else pass
+            case Epoch() if body.prev_auth != auth or body.members_hash != NO_MEMBERS_HASH:
+                return Verdict.CONFLICT
+            case RoleChange() if body.prev_auth != auth:
+                return Verdict.CONFLICT
+            case RoleChange() if body.id_pk == ZERO_32 and body.role is Role.ADMIN:
+                return Verdict.DENIED
             case _:
-                raise AssertionError("check_layout lets nothing else pass")
-        return Verdict.OK
+                return Verdict.OK
 
     def take(self, entry: Entry, body: Body) -> None:
         if isinstance(body, RoleChange):

@@ -64,11 +64,14 @@ class RoomState:
 
     # -- judging ------------------------------------------------------------------------------
 
-    def judge(self, entry: Entry, *, seq: int | None = None, time_ms: int = 0, check_signature: bool = True) -> Verdict:
+    def judge(
+        self, entry: Entry, *, seq: int | None = None, time_ms: int | None = None, check_signature: bool = True
+    ) -> Verdict:
         """Return the verdict that `entry` would get at `seq` (the next one by default). Changes nothing.
 
-        `time_ms` is its time in the log, which counts for the expiry of invites. `check_signature` is False only
-        where the signature is known to hold, or where the server judges a message: its author's connection is
+        `time_ms` is its time in the log (by default that of the room now), which counts for the expiry of invites:
+        it alone, because the times of messages are unknown to a late reader. `check_signature` is False only where
+        the signature is known to hold, or where the server judges a message: its author's connection is
         authenticated, and a bad signature puts only its author's own numbers out of step.
         """
         if seq is None:
@@ -79,7 +82,7 @@ class RoomState:
             return Verdict.BAD
         if check_signature and not self._is_signed(entry):
             return Verdict.BAD_SIG
-        if entry.type == _GENESIS:
+        if isinstance(body, Genesis):
             return _OK
         if entry.epoch != self.epoch or entry.head_seq < self.floor:
             return Verdict.STALE
@@ -91,7 +94,7 @@ class RoomState:
         if isinstance(body, Restart):
             is_right = entry.sender == self.server_pk and entry.head_seq == seq - 1
             return _OK if is_right else Verdict.DENIED
-        return self.rights.judge(entry, body, self.auth, max(self.now, time_ms))
+        return self.rights.judge(entry, body, self.auth, self.now if time_ms is None else time_ms)
 
     def _check_layout(self, entry: Entry, seq: int) -> Body | None:
         """Return the body of a control entry; None for a message."""
@@ -107,8 +110,6 @@ class RoomState:
             is_first = not (entry.epoch or entry.n or entry.head_seq) and entry.head_hash == ZERO_32
             if not is_first or room_id_of(entry.raw) != self.room_id:
                 raise Malformed("a genesis entry of another room")
-        elif isinstance(body, Epoch) and body.e != self.epoch + 1:
-            raise Malformed("an epoch entry that skips or repeats an epoch")
         self.rights.check_layout(entry, body)
         return body
 
@@ -168,11 +169,20 @@ class RoomState:
         `begin_at` follows once the last of them is taken.
         """
         assert seq > self.seq, "control entries come in order"
-        self.seq = seq - 1
-        h = self.h
-        verdict = self.apply(seq, time_ms, raw)
-        self.h = h
+        try:
+            entry = parse(raw)
+        except Malformed:
+            self.advance(seq, time_ms, self.h)
+            return Verdict.BAD
+        verdict = self.judge(entry, seq=seq, time_ms=time_ms)
+        self.apply_early_judged(entry, seq, time_ms, verdict)
         return verdict
+
+    def apply_early_judged(self, entry: Entry, seq: int, time_ms: int, verdict: Verdict) -> None:
+        """As `apply_early_control`, of an entry that was judged."""
+        if verdict is _OK:
+            self._take(entry, seq)
+        self.advance(seq, time_ms, self.h)
 
     def begin_at(self, seq: int, h: bytes) -> None:
         """Go on after `seq` with the server's `h`: the coming late of docs/protocol.md."""

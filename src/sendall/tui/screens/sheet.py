@@ -1,0 +1,42 @@
+"""A sheet of rows over the room, with a title, put away by Escape: help, and the card with the ways in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from sendall.tui.drawing.line import Line
+from sendall.tui.widgets.page import Page
+
+
+class Sheet(ModalScreen[None]):
+    """Rows that scroll; any of Escape, q, Enter and F1 puts it away, and so does a click beside it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter,f1", "put_away", "close")]
+
+    def __init__(self, title: str, draw: Callable[[int], list[Line]]) -> None:
+        super().__init__()
+        self._title = title
+        self._draw = draw
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="sheet") as box:
+            box.border_title = self._title
+            box.border_subtitle = "Esc closes · ↑↓ scroll"
+            yield Page(self._draw, id="page")
+
+    def on_mount(self) -> None:
+        self.query_one(Page).focus()
+
+    def on_click(self, event: events.Click) -> None:
+        if event.widget is self:
+            self.action_put_away()
+
+    def action_put_away(self) -> None:
+        self.dismiss(None)
