@@ -96,7 +96,7 @@ class PrivateRoom(Room):
         wait = self._bucket.spend(now)
         if wait:
             return slow_down(wait)
-        verdict = self.state.judge(entry, time_ms=wall_ms)
+        verdict = self.state.judge(entry, time_ms=max(wall_ms, self.state.now))  # that which it would have in the log
         if verdict is not Verdict.OK:
             return Refusal(CODES[verdict])
         if self._is_fork(entry):
