@@ -9,6 +9,7 @@ import pytest
 
 from sendall.config import Limits as Settings
 from sendall.errors import CloseCode, Code
+from sendall.log.roomlog import GRANTS_PER_RECIPIENT
 from sendall.protocol import frames as f
 from sendall.protocol.entry import MAX_ENTRY, EntryType
 from sendall.protocol.verdict import Verdict
@@ -18,7 +19,7 @@ from tests.docs.exchange import PAGE, filled
 
 LIMITS = Settings()
 FRAMES = (
-    *(f.Hello, f.Auth, f.Welcome, f.Sub, f.SubOk, f.Read, f.Page, f.Unsub, f.Have, f.Want, f.Present),
+    *(f.Hello, f.Auth, f.Welcome, f.Sub, f.SubOk, f.Make, f.Read, f.Page, f.Unsub, f.Have, f.Want, f.Present),
     *(f.Ping, f.Pong, f.RefusedFrame, f.ErrorFrame),
 )
 
@@ -79,6 +80,11 @@ def test_close_codes_say_whether_to_come_back_as_the_code_does(page: str) -> Non
         f"{LIMITS.signal_rate:.0f}/s per connection, {2 * LIMITS.signal_rate:.0f} at once",
         f"{LIMITS.request_rate:.0f}/s per connection, {5 * LIMITS.request_rate:.0f} at once",
         f"{LIMITS.rooms:,} per server · {LIMITS.rooms_per_connection} per connection",
+        f"{LIMITS.room_members:,} per room, those who wait included",
+        f"{LIMITS.control_rate:.0f}/s per connection, {10 * LIMITS.control_rate:.0f} at once",
+        f"joins {LIMITS.join_rate:.0f}/s per room, {100 * LIMITS.join_rate:.0f} at once",
+        f"{LIMITS.grant_rate:.0f}/s per connection, {10 * LIMITS.grant_rate:,.0f} at once",
+        f"· {GRANTS_PER_RECIPIENT} kept per recipient",
         f"{LIMITS.room_creations_per_hour:.0f} new ones an hour",
         f"{LIMITS.sessions_per_sender:,} per sender and {LIMITS.sessions_per_room:,} per room",
         f"{LIMITS.connections_per_address:,} per address",

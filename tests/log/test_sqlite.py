@@ -371,6 +371,17 @@ def test_a_full_disk_has_its_own_sentence(tmp_path: Path) -> None:
     assert "free some space" in error.hint
 
 
+def test_a_durable_grant_is_read_from_the_disk(bench: SqliteBench) -> None:
+    """Once it is written, memory holds it no longer."""
+    log = bench.store.create(ROOM, "")
+    log.append(Pen().write(1))
+    log.keep_grant(a_grant(1))
+    bench.settle()
+    with closing(sqlite3.connect(bench.folder / FILE_NAME, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM grants")
+    assert log.grants(RECIPIENT) == []
+
+
 def test_both_watermarks_count(tmp_path: Path) -> None:
     """The store is full by its own size or by its disk's, whichever comes first."""
     for folder, limits, full in (

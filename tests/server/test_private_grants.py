@@ -52,6 +52,14 @@ def test_a_grant_goes_to_its_recipient_at_once_and_to_nobody_else(ada: Insider, 
     assert [member.grants() for member in (ada, carol, elsewhere)] == [[], [], []]
 
 
+def test_a_new_epoch_brings_nobody_an_old_grant(ada: Insider) -> None:
+    """Who makes the epoch leaves new ones: what was given already is not given again with its entry."""
+    bob = a_member(ada)
+    ada.give(bob.identity.pk, b"the keys")
+    ada.act(ada.epoch())
+    assert bob.grants() == [(bob.identity.pk, b"the keys")]
+
+
 def test_a_grant_waits_for_who_is_away(ada: Insider) -> None:
     """Given when it comes, each time, until it says that it has the current key; also by the next server process."""
     bob = a_member(ada)
@@ -227,12 +235,16 @@ def test_no_grant_comes_before_the_early_part_has_ended(rsa: RsaKey) -> None:
     ada = insider(world, rsa)
     ada.make()
     bob = a_member(ada)
-    for _ in range(600):
+    for _ in range(900):
         ada.post(ada.invite_entry())
         world.run()
     ada.write("the end")
     bob.connection.closed()
     ada.give(bob.identity.pk, b"the keys")
+    fast = insider(world, rsa, identity=bob.identity)
+    fast.say(f.Sub(q=1, room=f.B64(ada.room_id), after=0, tail=1))
+    ada.connection.binary(f.grant_frame(ada.rid, bob.identity.pk, b"the keys"), world.now)
+    world.run()
     slow = insider(world, rsa, identity=bob.identity, limit=70_000)
     slow.say(f.Sub(q=1, room=f.B64(ada.room_id), after=0, tail=1))
     slow.rid = ada.rid
@@ -242,11 +254,12 @@ def test_no_grant_comes_before_the_early_part_has_ended(rsa: RsaKey) -> None:
         ada.give(bob.identity.pk, b"new keys")
         slow.wire.drain()
     world.run()
-    kinds = [type(frame) for frame in slow.frames() if isinstance(frame, f.Logged | f.GrantFrame | f.Present)]
-    logged = kinds.count(f.Logged)
-    assert logged == ada.state.seq
-    assert kinds[:logged] == [f.Logged] * logged
-    assert {grant for _, grant in slow.grants()} == {b"new keys"}
+    for member, keys in ((fast, b"the keys"), (slow, b"new keys")):
+        kinds = [type(frame) for frame in member.frames() if isinstance(frame, f.Logged | f.GrantFrame | f.Present)]
+        logged = kinds.count(f.Logged)
+        assert logged == ada.state.seq
+        assert kinds[:logged] == [f.Logged] * logged
+        assert keys in {grant for _, grant in member.grants()}
 
 
 def test_grants_that_cannot_be_read_end_their_recipient_alone(ada: Insider) -> None:

@@ -133,13 +133,13 @@ def test_nothing_of_the_removed_is_taken(ada: Insider) -> None:
     for settle in steps:
         if bob.identity.pk in ada.room.membership.members:
             kick(ada, bob)
-            bob.keys = dict(ada.keys)  # somebody who leaks
         settle()
         bob.catch_up()
         bob.n = 0
-        bob.post(bob.sealed("psst"), bob.rekey(), bob.leaving(), join, bob.epoch(ada.identity.pk))
+        bob.keys = dict(ada.keys)  # somebody who leaks
         bob.post(bob.signal("psst", 0))
         bob.post(bob.signal("psst", 1), card=True)
+        bob.post(bob.sealed("psst"), bob.rekey(), bob.leaving(), join, bob.epoch(ada.identity.pk))
         bob.connection.binary(f.grant_frame(bob.rid, carol.identity.pk, b"rubbish"), ada.world.now)
         bob.say(f.Want(rid=bob.rid))
         bob.say(f.Have(rid=bob.rid, e=ada.state.epoch))

@@ -299,10 +299,10 @@ class Connection:
             self._post_control(room, entry, now)
 
     def _post_from_outside(self, post: f.Post, now: float) -> None:
-        """Take the join of whoever watches a room; nothing else comes from outside."""
-        room, reader = self.listening.get(post.rid, (None, None))
+        """Take the join of whoever listens to a room; nothing else comes from outside."""
+        room, _ = self.listening.get(post.rid, (None, None))
         is_join = post.kind == f.POST and post.entry[1] == EntryType.JOIN and len(post.entry) <= MAX_ENTRY
-        if room is not None and reader is not None and reader.audience is room.watchers and is_join:
+        if room is not None and is_join:
             self._post_control(room, parse(post.entry), now)
         else:
             # Left, removed or never entered: also the answer to a post that crossed an `unsub`.

@@ -1,7 +1,8 @@
-"""Patience: how long a room's writers wait for its readers.
+"""Patience: how long a room's writers wait for the disk, and for its readers.
 
-When most readers drain but fall off the tape, everybody would read from the disk: the writers are paced
-then, but not for ever. Pure; asked for every message, so it answers from what it saw a moment ago.
+They wait for the disk while more than so many bytes of theirs are not on it. When most readers drain but
+fall off the tape, everybody would read from the disk: the writers are paced then, but not for ever. Pure;
+asked for every message, so it answers from what it saw a moment ago.
 Source: docs/decisions/0013-silence-and-slowness.md.
 """
 
@@ -18,9 +19,10 @@ LOOK_EVERY_S = 0.005
 
 
 class Patience:
-    """Of one room's writers with its audience."""
+    """Of one room's writers, who may have `pending_bytes` under way to the disk."""
 
-    def __init__(self, audience: Audience, tape: Tape) -> None:
+    def __init__(self, audience: Audience, tape: Tape, pending_bytes: int) -> None:
+        self._pending_bytes = pending_bytes
         self._audience = audience
         self._tape = tape
         self._waiting_since: float | None = None
@@ -28,8 +30,10 @@ class Patience:
         self._are_behind = False
         self._impatient_until = float("-inf")
 
-    def must_wait(self, now: float) -> bool:
-        """Whether writers must wait for most of the readers."""
+    def must_wait(self, pending_bytes: int, now: float) -> bool:
+        """Whether writers must wait, with so much of theirs under way."""
+        if pending_bytes > self._pending_bytes:
+            return True
         if not self._audience.many_lag or now < self._impatient_until or not self._most_are_behind(now):
             self._waiting_since = None
             return False

@@ -92,14 +92,18 @@ class PrivateRoom(Room):
     # -- accepting ----------------------------------------------------------------------------
 
     def judge_control(self, entry: Entry, now: float, wall_ms: int) -> Refusal | None:
-        """Return why a member's (or newcomer's) control entry is not accepted at `wall_ms`; None if it is."""
+        """Return why a member's (or newcomer's) control entry is not accepted at `wall_ms`; None if it is.
+
+        It is judged at the time that `accept` gives it then, by which everybody else will judge it.
+        """
         wait = self._bucket.spend(now)
         if wait:
             return slow_down(wait)
-        verdict = self.state.judge(entry, time_ms=wall_ms)
+        verdict = self.state.judge(entry, time_ms=max(wall_ms, self.state.now))
         if verdict is not Verdict.OK:
             return Refusal(CODES[verdict])
-        if self._is_fork(entry):
+        h = self.reading.h_at(entry.head_seq)
+        if h is not None and h != entry.head_hash:
             return Refusal(Code.FORK)
         # Budgets are spent on what is right only: nobody can use up what others need.
         if entry.type == EntryType.JOIN:
@@ -130,7 +134,7 @@ class PrivateRoom(Room):
     def _follow(self, entry: Entry, body: Body, at_the_door: Iterable[Grant]) -> None:
         """Do with grants what a control entry makes of members, in the same commit."""
         match body:
-            case Join() if self.is_member(entry.sender):
+            case Join():
                 self._let_in[entry.sender] = self.state.seq
                 for grant in at_the_door:
                     self.log.keep_grant(grant._replace(recipient=entry.sender))
@@ -175,7 +179,6 @@ class PrivateRoom(Room):
         super().publish(records)
         for chunk in self.reading.framed([r for r in records if r.entry[1] >= FIRST_CONTROL]):
             self.watchers.push(chunk)
-        self.watchers.sent = records[-1].seq
 
     def _dismiss(self, removed: Iterable[bytes], seq: int) -> None:
         for id_pk in removed:
@@ -231,11 +234,11 @@ class PrivateRoom(Room):
         Raises:
             LogError: it cannot be read.
         """
-        return self.log.grants(id_pk) if self.is_member(id_pk) else []
+        return self.log.grants(id_pk)
 
     def has_key(self, id_pk: bytes, e: int) -> None:
         """A member says that it has the key of epoch `e`: if that is the current one, its grants go."""
-        if e == self.state.epoch and self.is_member(id_pk):
+        if e == self.state.epoch:
             self._wants.settled(id_pk)
             self.log.drop_grants([id_pk])
 

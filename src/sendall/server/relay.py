@@ -134,7 +134,7 @@ class Relay:
         """A member's entry was accepted: it goes to the log at the end of this turn."""
         room.posters.add(connection)
         self.touch(room)
-        if room.is_outrunning(now):
+        if room.patience.must_wait(room.pending_bytes, now):
             connection.hold(room)
             self._held.setdefault(room, set()).add(connection)
 
@@ -177,7 +177,7 @@ class Relay:
     def release(self, room: Room, now: float) -> None:
         """Let the writers that waited for the disk or the readers go on, if there is room again."""
         held = self._held.get(room)
-        if held and not room.is_outrunning(now):
+        if held and not room.patience.must_wait(room.pending_bytes, now):
             del self._held[room]
             for connection in held:
                 connection.unhold(room)

@@ -83,7 +83,7 @@ class Room(ABC):
         self._bucket = Bucket(limits.room_rate, limits.room_rate * 2, now)
         self._sessions: Counter[bytes] = Counter()
         self._checkpoint_seq = 0
-        self._patience = Patience(self.audience, self.reading.tape)
+        self.patience = Patience(self.audience, self.reading.tape, limits.pending_bytes)
 
     @property
     def log(self) -> RoomLog:
@@ -179,15 +179,12 @@ class Room(ABC):
         verdict = self.state.judge(entry, check_signature=False)
         if verdict is not _OK:
             return Refusal(CODES[verdict])
-        if self._is_fork(entry):
+        h = self.reading.h_at(entry.head_seq)
+        if h is not None and h != entry.head_hash:
             return Refusal(Code.FORK)
         if entry.n == 0 and self._has_too_many_sessions(entry):
             return Refusal(Code.FULL, FULL_RETRY_MS)
         return None
-
-    def _is_fork(self, entry: Entry) -> bool:
-        h = self.reading.h_at(entry.head_seq)
-        return h is not None and h != entry.head_hash
 
     def _has_too_many_sessions(self, entry: Entry) -> bool:
         limits = self.limits
@@ -243,10 +240,6 @@ class Room(ABC):
         if seq - self._checkpoint_seq >= (1 if now else CHECKPOINT_EVERY):
             self.log.checkpoint(Checkpoint(seq, pack(self.state)))
             self._checkpoint_seq = seq
-
-    def is_outrunning(self, now: float) -> bool:
-        """Whether writers must wait: for the disk, or for most of the readers."""
-        return self.pending_bytes > self.limits.pending_bytes or self._patience.must_wait(now)
 
     # -- who is here --------------------------------------------------------------------------
 
