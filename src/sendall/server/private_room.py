@@ -144,6 +144,8 @@ class PrivateRoom(Room):
                 self.log.drop_grants([entry.sender])
             case Epoch():
                 self.log.drop_grants(body.removed)
+                if not self.state.history:  # at the doors lie keys that newcomers of this epoch may not have
+                    self.log.drop_grants(self.membership.invites)
             case _:
                 pass
 
