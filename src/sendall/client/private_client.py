@@ -46,6 +46,8 @@ class PrivateRooms:
         ] = {}  # (seq of the newest control entry, epoch, when)
         self._known: set[PrivateFollower] = set()
         self._making: set[asyncio.Task[None]] = set()
+        self._entering = asyncio.Lock()
+        # Making an RSA key takes a while, in which the same room might be entered twice.
 
     # -- entering -----------------------------------------------------------------------------
 
@@ -53,16 +55,17 @@ class PrivateRooms:
         return self._room(await self._entrances.make(name, history=history, knock=knock))  # nobody else can be in it
 
     async def by_link(self, address: Address, beginning: Beginning) -> PrivateRoom:
-        self._check_not_in(lambda follower: address.invite is not None and follower.knows_link(address.invite))
-        known = self._known_by(address)
-        if known is not None:
-            return await self.again(known, beginning)
-        entered = await self._entrances.by_link(address, beginning)
-        return self._room(entered)
+        async with self._entering:
+            self._check_not_in(lambda follower: address.invite is not None and follower.knows_link(address.invite))
+            known = self._known_by(address)
+            if known is None:
+                return self._room(await self._entrances.by_link(address, beginning))
+        return await self.again(known, beginning)
 
     async def again(self, known: KnownRoom, beginning: Beginning) -> PrivateRoom:
-        self._check_not_in(lambda follower: follower.room_id == known.room_id)
-        return self._room(await self._entrances.again(known, beginning))
+        async with self._entering:
+            self._check_not_in(lambda follower: follower.room_id == known.room_id)
+            return self._room(await self._entrances.again(known, beginning))
 
     def _check_not_in(self, is_it: Callable[[PrivateFollower], bool]) -> None:
         # A second `sub` for a room would end the first: the connection has one place in each.
