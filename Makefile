@@ -13,8 +13,8 @@ READY := .venv/ready
 COMMA := ,
 PURE := src/sendall/protocol/*,src/sendall/crypto/*,src/sendall/steward/*,$(subst $() ,$(COMMA),$(strip \
     $(patsubst %,src/sendall/log/%.py,tape roomlog batch grants retention memory) \
-    $(patsubst %,src/sendall/server/%.py,admission authority connection delivery framing hosts peers presence relay \
-        room rooms session wire) \
+    $(patsubst %,src/sendall/server/%.py,admission authority connection delivery framing granting hosts open_room \
+        patience peers presence private_room reading reception relay room rooms seats session wants wire) \
     $(patsubst %,src/sendall/client/%.py,address author backoff beginning events following handshake history items \
         keys names outbox pacing people reading room session signals conversation/*)))
 
