@@ -13,7 +13,7 @@ READY := .venv/ready
 COMMA := ,
 PURE := src/sendall/protocol/*,src/sendall/crypto/*,src/sendall/steward/*,$(subst $() ,$(COMMA),$(strip \
     $(patsubst %,src/sendall/log/%.py,tape roomlog batch grants retention memory) \
-    $(patsubst %,src/sendall/server/%.py,admission authority connection delivery framing granting hosts open_room \
+    $(patsubst %,src/sendall/server/%.py,admission authority connection delivery framing granting hosts kept_grants open_room \
         patience peers presence private_room reading reception relay room rooms seats session wants wire) \
     $(patsubst %,src/sendall/client/%.py,address author backoff beginning events following handshake history items \
         keys names outbox pacing people reading room session signals conversation/*)))
