@@ -2,7 +2,8 @@
 
 Pure, from a connection's bytes to what people read: `session` and `handshake` (one connection),
 `room` with `following`, `history`, `keys`, `reading`, `people` (one room), `outbox` with `author`,
-`pacing`, `items`, `signals` (what is sent), `address`, `beginning`, `backoff`, `events`. Shells:
-`connection`, `link`, `runner` (staying connected), `keyring`, `outbox_store` (files), `inbox`,
-`sending`, `joined`, `client` (the public face), `process`.
+`pacing`, `items`, `signals` (what is sent), `conversation` (what is said, and what a person sees of
+it), `names`, `address`, `beginning`, `backoff`, `events`. Shells: `connection`, `link`, `runner`
+(staying connected), `keyring`, `outbox_store`, `archive` with `searching` (files), `inbox`,
+`sending`, `speaking`, `joined`, `client` (the public face), `process`.
 """
