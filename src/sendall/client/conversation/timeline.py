@@ -43,7 +43,7 @@ class Aside(NamedTuple):
     time: datetime | None = None
 
 
-Item = Event | Aside | DraftNews
+Item = Event | Said | Aside | DraftNews
 """What a timeline takes. Events that have no place in it (presence and the like) change nothing."""
 
 
