@@ -49,7 +49,7 @@ WAYS = WaysIn(
 
 def person(name: str) -> bytes:
     """Return the key of somebody: the same for the same name."""
-    return ME.pk if name == "ada" else Identity(hashlib.sha256(name.encode()).digest()).pk
+    return ME.pk if name == "ada" else Identity(hashlib.sha256(name.encode("utf-8", "replace")).digest()).pk
 
 
 class StillClock(Clock):

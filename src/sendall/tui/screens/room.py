@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -100,5 +101,10 @@ class RoomScreen(Screen[None]):
         )
         self.query_one(StatusLine).show_standing(showing.standing_of(hall, room, is_tls=is_tls))
         rule = self.query_one("#writing")
-        rule.border_title = title or showing.typing_sentence(room) or None
+        rule.border_title = _plain(title or showing.above_composer(room, view.below))
         rule.set_class(bool(title), "-bound")
+
+
+def _plain(title: str) -> Content | None:
+    """Return a title as it stands: what people say is no markup, which could even call actions."""
+    return Content(title) if title else None

@@ -85,6 +85,11 @@ class TimelineView(Inked, can_focus=True):
         return self._window.is_at_end
 
     @property
+    def below(self) -> int:
+        """Rows that are below what is in sight."""
+        return 0 if self._look is None else self._window.below(self._look.timeline)
+
+    @property
     def picked(self) -> Row | None:
         """The message that is chosen; None: none is."""
         return self._picked
@@ -123,6 +128,8 @@ class TimelineView(Inked, can_focus=True):
         for _ in range(blank):
             self._add([], -1, width)
         picked = self._picked_index()
+        if sights and not sights[0].first and sights[0].at:
+            sights[0] = sights[0]._replace(lines=self._named_lines_at(sights[0].at)[: len(sights[0].lines)])
         for sight in sights:
             for each in sight.lines:
                 self._add(each, sight.at, width, is_picked=sight.at == picked)
@@ -166,6 +173,13 @@ class TimelineView(Inked, can_focus=True):
         lines = lines_of(row, before, look, is_first_new=is_first_new)
         self._cache[row.key] = (stamp, lines)
         return lines
+
+    def _named_lines_at(self, index: int) -> list[Line]:
+        """Return the lines of the uppermost row: who said it is not to be guessed from what is out of sight."""
+        look = self._look
+        assert look is not None, "asked for by what has one"
+        row, before = look.timeline[index], look.timeline[index - 1]
+        return lines_of(row, before, look, is_first_new=index == self._first_new, has_name=True)
 
     # -- moving -------------------------------------------------------------------------------
 
