@@ -32,6 +32,8 @@ ROOMS_FROM, PEOPLE_FROM = 90, 112
 class RoomScreen(Screen[None]):
     """The screen that is always there, under whatever covers it."""
 
+    AUTO_FOCUS = "#composer"
+
     def __init__(self) -> None:
         super().__init__()
         self._folds: dict[str, bool] = {}  # what the person wants, whatever the width
@@ -51,10 +53,6 @@ class RoomScreen(Screen[None]):
             yield MembersPane(id="people")
         yield StatusLine(id="status")
         yield InkBook()
-
-    def on_mount(self) -> None:
-        self.composer.focus()
-        self._fold()
 
     def on_resize(self) -> None:
         self._fold()
@@ -81,7 +79,7 @@ class RoomScreen(Screen[None]):
     def _fold(self) -> None:
         width = self.app.size.width
         for pane, least in (("rooms", ROOMS_FROM), ("people", PEOPLE_FROM)):
-            self.query_one(f"#{pane}").display = not self._folds.get(pane, width < least)
+            self.query(f"#{pane}").set(display=not self._folds.get(pane, width < least))
 
     # -- what it shows ------------------------------------------------------------------------
 

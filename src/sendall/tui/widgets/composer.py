@@ -99,13 +99,11 @@ class Composer(TextArea):
             event.stop()
             event.prevent_default()
             self.offer(Choices(0, []))
-        else:
-            await super()._on_key(event)
+        # Everything else is TextArea's: Textual calls its handler next.
 
     async def _on_paste(self, event: events.Paste) -> None:
         rows = event.text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ").split("\n")
-        event.text = "\n".join(map(safe_text, rows))
-        await super()._on_paste(event)
+        event.text = "\n".join(map(safe_text, rows))  # what TextArea's handler inserts next
 
     def _enter(self) -> None:
         if self.is_offering and self._at >= 0:

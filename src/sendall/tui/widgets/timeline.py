@@ -16,7 +16,7 @@ from textual.strip import Strip
 
 from sendall.client.conversation.rows import Draft, Post, Row
 from sendall.client.conversation.timeline import Timeline
-from sendall.tui.drawing.line import Line, line
+from sendall.tui.drawing.line import Line, cropped, line
 from sendall.tui.drawing.rows import Look, lines_of
 from sendall.tui.messages import ItemChosen, Looked, OlderWanted, PickingEnded
 from sendall.tui.widgets.inked import Inked
@@ -122,9 +122,6 @@ class TimelineView(Inked, can_focus=True):
         sights = self._window.sights(look.timeline, height, self._lines_at)
         used = sum(len(sight.lines) for sight in sights)
         blank = height - used
-        if blank and self._top_line:
-            self._add(line((f" {self._top_line}", "faint")), -1, width)
-            blank -= 1
         for _ in range(blank):
             self._add([], -1, width)
         picked = self._picked_index()
@@ -166,11 +163,13 @@ class TimelineView(Inked, can_focus=True):
         row = timeline[index]
         before = timeline[index - 1] if index else None
         is_first_new = index == self._first_new
-        stamp = (row, timeline.stamp(row), before, is_first_new)
+        stamp = (row, timeline.stamp(row), before, is_first_new, self._top_line if index == 0 else "")
         known = self._cache.get(row.key)
         if known is not None and known[0] == stamp:
             return known[1]
         lines = lines_of(row, before, look, is_first_new=is_first_new)
+        if index == 0 and self._top_line:
+            lines = [cropped(line((f" {self._top_line}", "faint")), look.width), *lines]
         self._cache[row.key] = (stamp, lines)
         return lines
 
