@@ -110,7 +110,8 @@ class Composer(TextArea):
             self.take(self._at)
             return
         text = self.text
-        self.offer(Choices(0, []))
+        self.past.add(text)
+        self.fill("")  # at once: what is typed next must not come behind it
         self.post_message(Entered(text))
 
     def action_complete(self) -> None:
