@@ -10,14 +10,13 @@ from typing import Protocol
 
 from sendall.client.events import Evidence, tag_of
 from sendall.client.history import History
-from sendall.crypto.primitives import verify
 from sendall.errors import Malformed, SecurityAlarm
 from sendall.protocol.bodies import Body, Epoch, Genesis, parse_body
 from sendall.protocol.chain import Window, link
 from sendall.protocol.checkpoint import pack, unpack
-from sendall.protocol.entry import SIGNATURE_SIZE, ZERO_32, Entry, EntryType, Kind, parse
+from sendall.protocol.entry import ZERO_32, Entry, EntryType, Kind, parse
 from sendall.protocol.frames import SubOk
-from sendall.protocol.room import RoomState, signed_bytes
+from sendall.protocol.room import RoomState
 from sendall.protocol.verdict import Verdict
 
 MAX_CHECKPOINTS = 64
@@ -207,7 +206,6 @@ class Following:
         if self._restart_due is not None:
             self._check_restart(entry, seq, verdict)
         if verdict is not Verdict.OK:
-            self._check_unshown(entry, seq)
             self._check_invalid(entry, seq, verdict)
             self._refuse(seq, time_ms, h, verdict)
             return
@@ -281,18 +279,9 @@ class Following:
             self._alarm_fork(entry, seq, known)
 
     def _alarm_fork(self, entry: Entry, seq: int, known: bytes) -> None:
+        """Raise the alarm, once: whoever signed `entry` was shown another log than this client."""
         if self.evidence is not None:
             return
-        self._fork(entry, seq, known)
-
-    def _check_unshown(self, entry: Entry, seq: int) -> None:
-        # One that leaves an entry out of what it shows moves the later ones up, which were signed on what is missing.
-        if entry.head_seq < seq or self.evidence is not None or seq == 1:
-            return
-        if verify(entry.sender, signed_bytes(entry, self.state.room_id), entry.raw[-SIGNATURE_SIZE:]):
-            self._fork(entry, seq, self.head[1])
-
-    def _fork(self, entry: Entry, seq: int, known: bytes) -> None:
         self.evidence = Evidence(self.state.room_id, seq, entry.raw, entry.head_seq, known)
         sentence = (
             f"the server shows different people different histories of {self.name!r}: entry {seq}, "
@@ -340,7 +329,6 @@ class Following:
         if verdict is Verdict.OK:
             self._tell_control(entry, seq, parse_body(entry), early=True)
         else:
-            self._check_unshown(entry, seq)
             self._check_invalid(entry, seq, verdict)
 
     def assume_early_end(self) -> None:
