@@ -28,11 +28,11 @@ class Stage(PrivateScribe):
 
     def __init__(self, seed: str = "evil member") -> None:
         super().__init__(seed)
-        for name in ("gus", "hal", "ivy", "joe"):
+        for name in ("gus", "hal", "ivy", "joe", "kim"):
             who = self.people[name] = self.identity(name)
             self.sessions[who.pk] = self.pick(f"{name} session", 16)
         self.gus, self.hal, self.ivy, self.joe = (self.people[name] for name in ("gus", "hal", "ivy", "joe"))
-        """gus was kicked, hal left, ivy was an admin, joe was never in."""
+        """gus was kicked, hal left, ivy was an admin, joe was never in; kim used up a link."""
         self.before_kick = self.before_restart = b""
         """Messages of eve's that nobody has seen: sealed before the kick, and before the restart."""
 
@@ -50,7 +50,7 @@ class Stage(PrivateScribe):
         self.before_restart = self.message(PLAINTEXT, self.eve)
         self.put(self.restart())
         self.put(self.invite("used"))
-        self.put(self.join(self.identity("kim"), "used", session=bytes(16), n=0))
+        self.put(self.join(self.people["kim"], "used"))
         self.put(self.invite("revoked", uses=0))
         self.put(self.revoke("revoked"))
         self.put(self.invite("knock", uses=0, approve=True))

@@ -71,6 +71,9 @@ class Safe:
 
     def keep_wrap_key(self, room_id: bytes, rsa: RsaKey, made_ms: int) -> None: ...
 
+    def wraps_of(self, room_id: bytes) -> list[RsaKey]:
+        return []
+
     def mark_used(self, room_id: bytes, modulus: bytes) -> None: ...
 
     def drop_wrap_keys(self, room_id: bytes, *, keep: bytes) -> int:

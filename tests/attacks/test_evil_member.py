@@ -29,7 +29,7 @@ def test_the_stage_is_as_the_cases_need_it() -> None:
     """Everybody is what he is said to be, so that a refusal has the reason that the case names."""
     s, m = STAGE, STAGE.membership
     assert {who for who in s.people if m.is_admin(s.people[who].pk)} == {"ada", "bob"}
-    assert {who for who in s.people if s.state.may_post(s.people[who].pk)} == {"ada", "bob", "cyd", "eve", "ivy"}
+    assert {who for who in s.people if s.state.may_post(s.people[who].pk)} == {"ada", "bob", "cyd", "eve", "ivy", "kim"}
     assert list(m.pending) == [s.fay.pk]
     assert s.dan.pk in m.members
     assert set(m.invites) == {s.link(label).invite_pk for label in ("knock", "brief", "open")}

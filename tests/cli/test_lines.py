@@ -1,4 +1,4 @@
-"""Lines for people: events, typed lines and the state row."""
+"""Lines for people: events and typed lines."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Awaitable
 from datetime import UTC, date, datetime
 
 import pytest
-from sendall.cli.status import Status
 
-from sendall.cli.lines import line_of, plain
+from sendall.cli.lines import line_of
 from sendall.cli.typed import Command, meaning
 from sendall.client import events as ev
 from sendall.client.conversation.kinds import Delete, Edit, Reaction, Spoken, Text, Topic
@@ -26,7 +25,7 @@ def message(text: str) -> ev.Message:
 def shown(event: ev.Event, today: date = TODAY) -> str:
     line = line_of(event, today)
     assert line is not None
-    return plain(line)
+    return line
 
 
 def test_a_message_is_time_name_tag_and_text() -> None:
@@ -118,7 +117,7 @@ def test_what_was_given_up_is_told_with_its_beginning() -> None:
 
 
 def test_presence_and_pace_are_no_lines() -> None:
-    """Counts and pacing belong to the state row; they would drown the conversation."""
+    """Counts and pacing belong to no line: they would drown the conversation."""
     assert line_of(ev.Presence(3), TODAY) is None
     assert line_of(ev.SlowDown(1.0), TODAY) is None
 
@@ -144,26 +143,3 @@ def test_presence_and_pace_are_no_lines() -> None:
 def test_a_typed_line_has_one_meaning(typed: str, means: Command | str) -> None:
     """Only whole lines are commands, and a doubled slash sends one."""
     assert meaning(typed) == means
-
-
-def test_the_state_row_counts_down_while_away() -> None:
-    """Kind and count while connected; reason, seconds and what waits while away; and back again."""
-    status = Status("lobby", "OPEN · the server can read this")
-    status.note(ev.Presence(3), 0.0)
-    assert status.row(0.0, 0) == "lobby · 3 here · OPEN · the server can read this"
-    status.note(ev.Lost("no answer", 4.0), 10.0)
-    assert status.is_away
-    assert status.row(10.5, 0) == "connection lost · trying again in 4 s"
-    assert status.row(12.5, 2).endswith("trying again in 2 s · 2 lines kept")
-    assert status.row(14.0, 1).endswith("trying again · 1 line kept")
-    status.note(ev.Back(), 15.0)
-    assert status.row(15.0, 0).startswith("lobby · 3 here")
-
-
-def test_the_state_row_says_that_the_server_asks_for_a_slower_pace() -> None:
-    """Pacing is shown while it lasts and something waits."""
-    status = Status("lobby", "OPEN")
-    status.note(ev.SlowDown(2.0), 0.0)
-    assert "slower pace, 5 lines to go" in status.row(1.0, 5)
-    assert "slower" not in status.row(1.0, 0)
-    assert "slower" not in status.row(3.0, 5)

@@ -7,7 +7,7 @@ import pytest
 from sendall.client import events as ev
 from sendall.client.following import MAX_CHECKPOINTS
 from sendall.errors import Malformed, SecurityAlarm
-from sendall.protocol.entry import Role
+from sendall.protocol.entry import ZERO_32, Role
 from tests.client.scribed import Scribed, lose
 from tests.conftest import RsaPool
 from tests.tools.scribe import FIRST_TIME_MS, Scribe
@@ -23,6 +23,48 @@ def scribe() -> Scribe:
 @pytest.fixture
 def reader(scribe: Scribe, rsa_pool: RsaPool) -> Scribed:
     return Scribed(scribe, rsa_pool[0])
+
+
+def left_out(scribe: Scribe, reader: Scribed, gone: int) -> None:
+    """Let the reader read a log in which the entry at `gone` never was, and all behind it moved up."""
+    lines = [line for line in scribe.lines if line.seq != gone]
+    reader.subok(last=len(lines))
+    reader.grant()
+    reader.read([line._replace(seq=seq) for seq, line in enumerate(lines, 1)])
+
+
+def test_what_is_behind_an_entry_that_was_dropped_raises_the_alarm(scribe: Scribe, reader: Scribed) -> None:
+    """It is signed, and knows as many entries as come before it, itself counted: so one was dropped."""
+    for i in range(3):
+        scribe.say(f"m{i}")
+    left_out(scribe, reader, 3)
+    assert reader.alarms == ["fork"]
+    evidence = reader.room.log.evidence
+    assert evidence is not None
+    assert (evidence.seq, evidence.head_seq, evidence.known_h) == (3, 3, ZERO_32)
+    assert not reader.texts
+
+
+def test_a_gap_in_somebodys_numbers_raises_the_alarm_if_its_head_differs(scribe: Scribe, reader: Scribed) -> None:
+    """The entry is not OK, but its signature is: what its author saw is not what was shown here."""
+    scribe.say("m0")
+    scribe.say("b0", scribe.bob)
+    scribe.log(scribe.message(head=(scribe.state.seq - 1, scribe.lines[-2].h)))
+    reader.subok(last=4)
+    reader.grant()
+    reader.read([*scribe.lines[:2], scribe.lines[3]._replace(seq=3), scribe.lines[4]._replace(seq=4)])
+    assert reader.alarms == ["fork"]
+    assert "gap" in str(reader.kinds(ev.Unreadable))
+
+
+@pytest.mark.parametrize("defect", ["signature", "head"])
+def test_what_nobody_signed_raises_no_alarm(scribe: Scribe, reader: Scribed, defect: str) -> None:
+    """A head that is not before it, or another one, tells nothing if the signature does not hold."""
+    head = (scribe.state.seq + 1, ZERO_32) if defect == "head" else (scribe.state.seq, bytes(32))
+    scribe.log(scribe.message(head=head)[:-64] + bytes(64))
+    reader.begin()
+    assert reader.alarms == []
+    assert len(reader.kinds(ev.Unreadable)) == 1
 
 
 @pytest.mark.parametrize("what", ["rubbish", "message", "again", "backwards"])

@@ -120,11 +120,12 @@ def test_the_signed_certificate_is_enough(rsa_pool: RsaPool) -> None:
 
 
 def test_a_server_that_cannot_prove_its_identity_is_an_alarm(rsa_pool: RsaPool) -> None:
-    """A signature by another key opens nothing."""
+    """A signature by another key opens nothing: the session is not open at any moment, so nothing is pinned."""
     server = Scripted(rsa_pool, Line(NO_LEAF, True, bytes(32)))
     server.hello()
     with pytest.raises(SecurityAlarm):
         server.welcome(NO_LEAF, by=Identity.generate())
+    assert not server.session.is_open
 
 
 @pytest.mark.parametrize(("v", "whose"), [(0, "the server is too old"), (2, "this client is too old")])

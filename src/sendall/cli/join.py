@@ -1,4 +1,4 @@
-"""`sendall join`: a room, on a screen or plainly."""
+"""`sendall join`: a room, full-screen or line by line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def _join(call: Call, *, is_plain: bool, timeout_s: float) -> None:
         begin_import()
     async with dial(call) as me:
         if is_plain:
-            await converse(await me.join(call.room), timeout_s)
+            await converse(await me.join(call.room), timeout_s, me.server_words)
         else:
             await on_screen(me, call)
 

@@ -1,4 +1,4 @@
-"""A room without a screen: lines in, lines out, nothing redrawn. For pipes, dumb terminals and `--plain`.
+"""A room line by line: lines in, lines out, nothing redrawn. For pipes, `--plain`, NO_COLOR and dumb terminals.
 
 Messages of others go to stdout and everything else to stderr. On a terminal the few commands work;
 in a pipe every line but `exit` is text.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-from sendall.cli.lines import line_of, plain
+from sendall.cli.lines import line_of
 from sendall.cli.stdin import lines_of
 from sendall.cli.typed import HELP, Command, meaning
 from sendall.cli.writing import settle, write
@@ -19,14 +19,19 @@ from sendall.client.client import Room
 from sendall.client.events import Alarm, Lost, Message
 
 
-async def converse(room: Room, timeout_s: float) -> None:
+async def converse(room: Room, timeout_s: float, server_words: str) -> None:
     """Send the lines of stdin, print what others say; return at `exit` or the end of stdin, when all is confirmed.
+
+    A person at a terminal is greeted with what the room is and the `server_words` to compare.
 
     Raises:
         NotConfirmed, Refused, NotKnown: see `settle`.
         SecurityAlarm: the room is not what it was.
         BrokenPipeError: nobody reads stdout.
     """
+    if sys.stdin.isatty():
+        print(f"-- {room.name}: {room.kind_line}; exit leaves, /help tells more", file=sys.stderr)
+        print(f"-- server: {server_words}", file=sys.stderr, flush=True)
     following = asyncio.create_task(_follow(room))
     writing = asyncio.create_task(_write(room, timeout_s, is_terminal=sys.stdin.isatty()))
     try:
@@ -49,9 +54,9 @@ async def _follow(room: Room) -> None:
         if line is None or (was_away and is_away):
             continue
         if not isinstance(event, Message):
-            print(plain(line), file=sys.stderr, flush=True)
+            print(line, file=sys.stderr, flush=True)
         elif not event.mine:
-            print(plain(line), flush=True)
+            print(line, flush=True)
 
 
 async def _write(room: Room, timeout_s: float, *, is_terminal: bool) -> None:

@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from sendall.cli.join import dial
-from sendall.cli.lines import line_of, plain
+from sendall.cli.lines import line_of
 from sendall.cli.options import Call
 from sendall.client.beginning import Since
 from sendall.client.events import Alarm, Came, Event, Message, Went
@@ -68,8 +68,7 @@ def _no_such_room(name: str, error: Refused) -> Refused:
 
 
 def _as_line(event: Event) -> str:
-    line = line_of(event, datetime.now().astimezone().date())
-    return plain(line) if line else ""
+    return line_of(event, datetime.now().astimezone().date()) or ""
 
 
 def as_json(message: Message) -> str:

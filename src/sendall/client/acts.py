@@ -306,11 +306,14 @@ def _body_of(act: Act, state: RoomState, me: bytes, keep_key: Callable[[int], by
         case _:
             if not membership.is_admin(me):
                 raise UsageError(_NOT_ADMIN, hint="ask one: /members shows who is")
-            return _authority_body(act, state, keep_key)
+            return _authority_body(act, state, me, keep_key)
 
 
 def _authority_body(
-    act: Rotate | Remove | SetRole | Admit | MakeInvite | EndInvite, state: RoomState, keep_key: Callable[[int], bytes]
+    act: Rotate | Remove | SetRole | Admit | MakeInvite | EndInvite,
+    state: RoomState,
+    me: bytes,
+    keep_key: Callable[[int], bytes],
 ) -> b.Body | None:
     membership, auth = state.membership, state.auth
     match act:
@@ -318,8 +321,11 @@ def _authority_body(
             return _epoch(state, (), keep_key) if state.epoch <= act.after else None
         case Remove():
             ids = tuple(sorted({i for i in act.ids if i in membership.members or i in membership.pending}))
-            if not any(m.role is Role.ADMIN for i, m in membership.members.items() if i not in ids):
-                raise UsageError("the last admin cannot be removed", hint="make another member admin first")
+            if me in ids:
+                raise UsageError(
+                    "nobody removes himself",
+                    hint="leave for good instead; another admin makes the next key",
+                )
             return _epoch(state, ids, keep_key) if ids else None
         case SetRole():
             return _role(act, state)

@@ -93,6 +93,8 @@ class Duties:
             self.needs_wrap = True  # grants are made to a key that this device has not
         elif modulus != ring.wraps[-1].modulus:
             yield Rekey(ring.wraps[-1].modulus)  # a program ended before it could say so
+        elif self._keyed_since is not None and now - self._keyed_since >= OLD_KEYS_S:
+            ring.settle_wrap(modulus)
 
     def _note_key(self, has_key: bool, now: float) -> None:
         if not has_key:

@@ -167,7 +167,17 @@ class Following:
         return self.state.apply_early_control(seq, time_ms, raw)
 
     def _check_invalid(self, entry: Entry, seq: int, verdict: Verdict) -> None:
-        """An entry that is not OK; most tell nothing."""
+        """What is not OK is still the word of who signed it: its head tells what he was shown of the log.
+
+        Where entries were dropped, those behind them name heads that are not before them: BAD, and a fork.
+        """
+        is_ahead = entry.head_seq >= seq > 1
+        if verdict is Verdict.BAD_SIG or (verdict is Verdict.BAD and not (is_ahead and self.state.is_signed(entry))):
+            return
+        if is_ahead:
+            self._alarm_fork(entry, seq, ZERO_32)
+        else:
+            self._check_head(entry, seq)
 
     def _may_go_back(self, cut: int) -> bool:
         return self._back_to <= cut
@@ -265,8 +275,12 @@ class Following:
 
     def _check_head(self, entry: Entry, seq: int) -> None:
         known = self._window.at(entry.head_seq)
-        is_first_alarm = self.evidence is None
-        if known is None or known == entry.head_hash or entry.type == EntryType.GENESIS or not is_first_alarm:
+        if known is not None and known != entry.head_hash and entry.type != EntryType.GENESIS:
+            self._alarm_fork(entry, seq, known)
+
+    def _alarm_fork(self, entry: Entry, seq: int, known: bytes) -> None:
+        """Raise the alarm, once: whoever signed `entry` was shown another log than this client."""
+        if self.evidence is not None:
             return
         self.evidence = Evidence(self.state.room_id, seq, entry.raw, entry.head_seq, known)
         sentence = (

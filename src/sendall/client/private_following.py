@@ -186,6 +186,7 @@ class PrivateFollowing(Following):
 
         An authority entry that follows none that was valid here, or an entry of an epoch that never began here.
         """
+        super()._check_invalid(entry, seq, verdict)
         state = self.state
         if verdict in (Verdict.BAD, Verdict.BAD_SIG) or entry.sender not in state.membership.members:
             return

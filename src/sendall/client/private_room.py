@@ -195,7 +195,8 @@ class PrivateFollower(Standing):
                 self.acts.want(a.Rekey(self.ring.wraps[-1].modulus))
                 self.acts.want(a.Rotate(0))
             case b.Epoch():
-                self._keys_came([body.e] if self.ring.look_in_safe(body.e) else [])
+                if self.ring.key(body.e) is None and self.ring.look_in_safe(body.e):
+                    self._keys_came([body.e])
                 self.duties.epoch_began(self.log.state, is_news=self.log.is_caught_up)
                 self.custody.epoch_began()
                 if entry.sender == self.me:  # of an earlier program, perhaps, that ended before it gave the key to all
@@ -310,8 +311,6 @@ class PrivateFollower(Standing):
         for act in self.duties.due(self.log.state, self.ring, self.me, now):
             if not self.acts.wants(type(act)):
                 self.acts.want(act)
-        if self.is_ready:
-            self.ring.settle_wrap(self.membership.members[self.me].modulus)
         if self.duties.gave_up_old_keys(now):
             self.ring.newest_granted = self.log.state.epoch
             self._reader.release()

@@ -88,12 +88,15 @@ class ClientSession:
             if self.state is State.GREETING:
                 check_version(data)
             raise
-        self.state = after(self.state, Side.SERVER, type(frame))
+        following = after(self.state, Side.SERVER, type(frame))
+        if isinstance(frame, f.Welcome):
+            self._handshake.check(frame)  # first: a session that is open has a server that proved itself
+        self.state = following
         match frame:
             case f.Hello():
                 self._greet(frame)
             case f.Welcome():
-                self._welcome(frame)
+                self._sub_all()
             case f.ErrorFrame():
                 self._error(frame, now)
             case f.SubOk():
@@ -238,8 +241,7 @@ class ClientSession:
         self._say(auth)
         self.state = after(self.state, Side.CLIENT, f.Auth)
 
-    def _welcome(self, welcome: f.Welcome) -> None:
-        self._handshake.check(welcome)
+    def _sub_all(self) -> None:
         for room in self._rooms:
             self._sub(room)
 

@@ -80,7 +80,7 @@ class RoomState:
             body = self._check_layout(entry, seq)
         except Malformed:
             return Verdict.BAD
-        if check_signature and not self._is_signed(entry):
+        if check_signature and not self.is_signed(entry):
             return Verdict.BAD_SIG
         if isinstance(body, Genesis):
             return _OK
@@ -113,7 +113,8 @@ class RoomState:
         self.rights.check_layout(entry, body)
         return body
 
-    def _is_signed(self, entry: Entry) -> bool:
+    def is_signed(self, entry: Entry) -> bool:
+        """Return whether its sender signed this entry for this room."""
         return verify(entry.sender, signed_bytes(entry, self.room_id), entry.raw[-SIGNATURE_SIZE:])
 
     def _check_number(self, entry: Entry) -> Verdict:

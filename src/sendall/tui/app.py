@@ -190,10 +190,9 @@ class SendallApp(App[None]):
             await self.writing.enter(self.desk, self.registry, message.text)
         except SendallError as error:
             self.desk.complain(str(error), error.hint)
+            if not composer.text:
+                composer.fill(message.text)  # to be corrected; else the arrow key brings it back
             return
-        if composer.text == message.text:
-            composer.past.add(message.text)
-            composer.fill("")
         self.main.timeline.go_to_end()
         self.note_change()
 

@@ -11,6 +11,7 @@ from sendall.client.names import safe_nick
 from sendall.errors import UsageError
 from sendall.protocol.base64url import from_base64, to_base64
 from sendall.tui.clock import Clock
+from sendall.tui.naming import usable_name
 from sendall.tui.open_room import Mentioned, OpenRoom
 from sendall.tui.profile import Profile
 from sendall.tui.shelf import Shelf
@@ -133,9 +134,10 @@ class Hall:
         Raises:
             UsageError: nothing of it can be shown.
         """
-        if not any(c.isalnum() for c in safe_nick(nick)):
+        name = usable_name(nick)
+        if name is None:
             raise UsageError(f"{safe_nick(nick)!r} is no name", hint="it needs at least one letter or digit")
-        self.client.rename(nick)
+        self.client.rename(name)
         self.profile.nick = self.client.nick
         self.profile.save()
         self._changed()
