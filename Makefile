@@ -3,6 +3,7 @@
 # make check    what CI runs: format, lint, types, tests, every branch of the pure ranks
 # make faults   kills, simulation and load, at CI size;  make campaign: at the size of a release
 # make bench    speed beside a raw C copier
+# make screenshots   the pictures of README and docs
 # make clean    remove what make made
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ PURE := src/sendall/protocol/*,src/sendall/crypto/*,src/sendall/steward/*,$(subs
     $(patsubst %,src/sendall/client/%.py,address author backoff beginning events following handshake history items \
         keys names outbox pacing people reading room session signals conversation/*)))
 
-.PHONY: run test check faults campaign bench clean
+.PHONY: run test check faults campaign bench screenshots clean
 .SILENT:
 
 run: $(READY)
@@ -42,6 +43,9 @@ campaign: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench
+
+screenshots: $(READY)
+	$(BIN)/python -m tests.tools.screenshots
 
 clean:
 	rm -rf .venv .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis src/sendall.egg-info

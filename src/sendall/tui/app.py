@@ -46,7 +46,7 @@ from sendall.tui.widgets.composer import Composer
 from sendall.tui.widgets.suggestions import Suggestions
 from sendall.tui.writing import Aim, Writing
 
-FRAME_S = 1 / 30
+FRAME_S = 1 / 20
 """Changes within it are shown together."""
 TICK_S = 0.5
 """How often countdowns and the like are looked at."""

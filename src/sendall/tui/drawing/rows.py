@@ -29,7 +29,7 @@ GROUP_S = 300
 """Seconds within which a person's next message needs no name again."""
 CLOCK = " 00:00 "
 HANG = 3
-QUOTED_CELLS = 60
+QUOTED_CELLS = 80
 MAX_LINES = 40
 """Lines of one message that are shown; there is a key to open the rest."""
 MAX_CHARACTERS = 6_000
@@ -186,7 +186,8 @@ def _quotation(re: int | None, look: Look) -> list[Flow]:
         return [Flow(line(("↱ ", "key"), ("an earlier message", "quote")))]
     said = "deleted" if post.is_deleted else first_words(post.text)
     who = f"{post.nick}·{look.timeline.tag(post.sender)}"
-    room = max(10, min(QUOTED_CELLS, look.width - (look.name_cells + 12 if look.has_columns else 24)) - len(who))
+    taken = len(CLOCK) + look.name_cells + 3 if look.has_columns else 24
+    room = max(10, min(QUOTED_CELLS, look.width - taken - width_of([(f"↱ {who} ", "")])))
     return [Flow(line(("↱ ", "key"), (who, hue_of(post.sender)), (f" {fitted(said, room)}", "quote")))]
 
 
