@@ -124,8 +124,15 @@ class PrivateParty(Party):
         party.connect()
         return party
 
-    def again(self, rsa: RsaKey | None = None, *, is_saved: bool = True) -> PrivateParty:
-        """Return a later program of the same identity and device, not connected."""
+    def again(
+        self,
+        rsa: RsaKey | None = None,
+        *,
+        is_saved: bool = True,
+        beginning: Beginning = Beginning(tail=50),  # noqa: B008  # a named tuple does not change
+        store: bool = False,
+    ) -> PrivateParty:
+        """Return a later program of the same identity and device, not connected; `store`: with an outbox of its own."""
         saved = self.room.place_in_log.save() if is_saved else None
         wraps: Sequence[RsaKey] = [rsa] if rsa is not None else self.room.ring.wraps
         origin = Origin(self.room.room_id, wraps=wraps, saved=saved[1] if saved else None)
@@ -134,10 +141,16 @@ class PrivateParty(Party):
             wraps[-1],
             origin=origin,
             identity=self.identity,
-            store=self.store,
+            store=None if store else self.store,
             safe=self.safe,
             nick=self.nick,
+            beginning=beginning,
         )
+
+    def tick(self) -> None:
+        """About once a second, by this client's clock."""
+        self._carry_out(self.session.tick(self.world.now))
+        self.pump()
 
     def do(self, act: a.Act) -> a.Wanted:
         """Want something and carry it through; raises what came of it."""
@@ -168,6 +181,24 @@ class PrivateParty(Party):
     def _collect(self) -> None:
         super()._collect()
         self.acts_settled += self.room.acts.take_settled()
+
+
+def settle(*parties: PrivateParty) -> None:
+    """Let everybody who is connected hear everything."""
+    for _ in range(4):
+        for party in parties:
+            if party.wire is not None:
+                party.pump()
+
+
+def pass_seconds(count: int, *parties: PrivateParty) -> None:
+    """Let time pass for the server and these clients."""
+    for _ in range(count):
+        parties[0].world.pass_time(1)
+        for party in parties:
+            if party.wire is not None:
+                party.tick()
+    settle(*parties)
 
 
 def by_link(rsa: RsaKey, link: tuple[bytes, bytes]) -> Origin:

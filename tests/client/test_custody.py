@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from sendall.client import custody as c
@@ -130,13 +132,14 @@ def test_doors_that_lead_nowhere_are_owed_nothing(keeper: Keeper) -> None:
     """An ended invite, an expired one, one without a door, one that needs an admin, and one whose key is none."""
     scribe = keeper.scribe
     low_order = bytes(31) + b"\x80"
-    for entry in (
+    entries: tuple[Callable[[], bytes], ...] = (
         lambda: scribe.invite("expired", expires_ms=5),
         lambda: scribe.invite("no door", has_door=False),
         lambda: scribe.invite("approve", approve=True),
         lambda: scribe.invite("bad door", door_pk=low_order),
-    ):
-        assert scribe.log(entry()) is Verdict.OK  # type: ignore[no-untyped-call]  # lambdas have no types
+    )
+    for entry in entries:
+        assert scribe.log(entry()) is Verdict.OK
     keeper.now_ms = 6
     for label in ("expired", "no door", "approve", "bad door", "unknown"):
         keeper.custody.owe_door(scribe.link(label).invite_pk)

@@ -224,6 +224,7 @@ def test_an_admins_entry_on_one_that_was_not_shown_is_an_alarm(bob: PrivateScrib
     hidden = copy_of(bob.scribe, len(bob.scribe.lines))
     hidden.log(hidden.invite("hidden"))
     body = Revoke(hidden.state.auth, hidden.link("hidden").invite_pk).pack()
+    hidden.state.h = hidden.lines[2].h
     shown = hidden.control(EntryType.REVOKE, body, head_seq=3)
     with pytest.raises(SecurityAlarm):
         bob.room.logged(len(bob.scribe.lines) + 1, 0, shown)

@@ -345,7 +345,8 @@ class PrivateFollower(Standing):
         out: list[bytes] = []
         is_in_foyer = self.place_in_log.is_foyer
         door = self._origin.door
-        is_joining = is_in_foyer and self.acts.is_idle and self.acts.wants(a.Join)
+        is_out_yet = self.place_in_log.is_foyer_read and not (self.is_member or self.is_pending)
+        is_joining = is_out_yet and self.acts.is_idle and self.acts.wants(a.Join)
         if is_joining and door is not None and not self._is_door_open(door):
             return []
         if self.place_in_log.is_foyer_read or self.log.is_caught_up:

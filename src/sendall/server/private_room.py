@@ -146,6 +146,8 @@ class PrivateRoom(Room):
                 self.grants.drop([entry.sender])
             case Epoch():
                 self.grants.drop(body.removed)
+                if not self.state.history:  # at the doors lie keys that newcomers of this epoch may not have
+                    self.grants.drop(self.membership.invites)
             case _:
                 pass
 
