@@ -172,14 +172,14 @@ def test_a_lost_entry_takes_its_grants_back_with_it(ada: Insider, rsa: RsaKey) -
     eve.post(eve.join(link))
     bob.post(bob.rekey())
     ada.world.turns()
-    assert ada.room.log.grants(link.pk) == ada.room.log.grants(bob.identity.pk) == []
+    assert ada.room.grants.of(link.pk) == ada.room.grants.of(bob.identity.pk) == []
     ada.world.store.fail(LogError("the simulated disk broke"))
     ada.world.attach(ada.world.store.crash())
     ada.world.relay.recover(ada.world.store)
     ada.world.run()
-    assert [grant.sealed for grant in ada.room.log.grants(link.pk)] == [b"at the door"]
-    assert [grant.sealed for grant in ada.room.log.grants(bob.identity.pk)] == [b"the keys"]
-    assert ada.room.log.grants(eve.identity.pk) == []
+    assert [grant.sealed for grant in ada.room.grants.of(link.pk)] == [b"at the door"]
+    assert [grant.sealed for grant in ada.room.grants.of(bob.identity.pk)] == [b"the keys"]
+    assert ada.room.grants.of(eve.identity.pk) == []
 
 
 @pytest.mark.parametrize("case", ["a stranger", "pending", "no door", "admit first", "expired", "an OPEN room", "full"])
