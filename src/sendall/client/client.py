@@ -97,6 +97,8 @@ class Client(WaysIn):
         self.nick = safe_nick(nick or _account_name())
         self._card = Card(self.nick)
         self.state: State = "connecting"
+        self.kept_days = 0
+        """Whole days for which the server says it keeps messages; 0 before the first contact."""
         self.rooms: dict[str, Room] = {}
         self.retry_at = 0.0
         """When the next attempt to connect is, by the monotonic clock; of no meaning while connected."""
@@ -230,6 +232,7 @@ class Client(WaysIn):
     def opened(self, session: ClientSession) -> None:
         assert session.server_pk is not None, "proved"
         self._server_pk = session.server_pk
+        self.kept_days = session.kept_days
         self._keyring.pin_server(self.address, session.server_pk)
         self.state = "open"
         self._opened.set()

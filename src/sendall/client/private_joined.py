@@ -84,6 +84,11 @@ class PrivateRoom(Room):
     # -- asking -------------------------------------------------------------------------------
 
     @property
+    def kind_line(self) -> str:
+        days = max(self._carrier.kept_days, 1)
+        return f"PRIVATE · the server cannot read · kept {days:,} d · server sees: sizes, times, addresses"
+
+    @property
     def my_role(self) -> Role | None:
         """None while this client waits to be let in, and once it is a member no longer."""
         return self.follower.my_role
