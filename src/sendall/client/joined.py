@@ -51,6 +51,10 @@ class Carrier(Protocol):
     nick: str
     kept_days: int
 
+    async def written(self) -> None:
+        """Wait until all that was to be sent is written; at once while there is no connection."""
+        ...
+
     def wake(self) -> None:
         """Something is to be sent."""
         ...

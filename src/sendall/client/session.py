@@ -352,5 +352,11 @@ def _refusal(error: f.ErrorFrame) -> Refused:
             )
         case Code.UNKNOWN_ROOM:
             return Refused(error.code, "there is no such room on this server", hint=text)
+        case Code.UNKNOWN_INVITE:
+            return Refused(
+                error.code,
+                "this server knows no such link: it is damaged, or its room is gone",
+                hint="ask for the link again, and copy all of it",
+            )
         case _:
             return Refused(error.code, text)
