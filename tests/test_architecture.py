@@ -81,6 +81,7 @@ RANKS = (
     ("log.roomlog", "log.tape"),
     ("log", "server", "steward", "client"),
     # The shells of these stand here, one rank higher.
+    ("commands",),
     ("node", "tui"),
     ("cli",),
     ("",),
@@ -100,8 +101,9 @@ MAY_IMPORT = {
     "steward": "errors protocol crypto log",
     "client": "errors config protocol crypto",
     "node": "errors config protocol crypto log server steward",
-    "tui": "errors config protocol client",
-    "cli": "errors config protocol crypto log client node tui",
+    "commands": "errors protocol client",
+    "tui": "errors config protocol client commands",
+    "cli": "errors config protocol crypto log client node commands tui",
     "": "errors client cli",
 }
 """Packages by package; each may also import itself."""
@@ -126,7 +128,7 @@ HOMES = {
     "platformdirs": {"node", "client.keyring", "cli.options"},
     "pygments": {"tui.drawing.highlight"},
     "rich": {"tui.drawing.line", "tui.emoji", "tui.widgets.ink_book", "tui.widgets.inked", "tui.widgets.timeline"},
-    "segno": {"tui.ways_in"},
+    "segno": {"commands.qr", "tui.ways_in"},
     "starlette": {"server.http"},
     "textual": {
         *("tui.app", "tui.front_desk", "tui.messages", "tui.themes"),
@@ -134,7 +136,7 @@ HOMES = {
         *(f"tui.widgets.{name}" for name in ("composer", "found", "ink_book", "inked", "list_pane", "note", "page")),
         *(f"tui.widgets.{name}" for name in ("suggestions", "timeline")),
     },
-    "typer": {"cli.app", "cli.exits", "cli.options"},
+    "typer": {"cli.app", "cli.app_room", "cli.exits", "cli.options"},
     "uvicorn": {"server.http_connection", "server.http_server"},
     "uvloop": {"cli.serve"},
     "websockets": {"server.framing", "server.websocket", "client.connection", "client.runner"},

@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime
 import pytest
 
 from sendall.cli.lines import line_of
-from sendall.cli.typed import Command, meaning
+from sendall.cli.typed import Command, help_lines, meaning
 from sendall.client import events as ev
 from sendall.client.conversation.kinds import Delete, Edit, Reaction, Spoken, Text, Topic
-from sendall.errors import Code, SecurityAlarm
+from sendall.commands import grammar
+from sendall.errors import Code, SecurityAlarm, UsageError
 
 NOON = datetime(2026, 11, 23, 12, 3, tzinfo=UTC).astimezone()
 TODAY = NOON.date()
@@ -135,11 +136,37 @@ def test_presence_and_pace_are_no_lines() -> None:
         ("/help", Command.HELP),
         ("/send-held", Command.SEND_HELD),
         ("/discard-held", Command.DISCARD_HELD),
-        ("/etc/passwd", Command.UNKNOWN),
-        ("/", Command.UNKNOWN),
         ("//etc/passwd", "/etc/passwd"),
+        ("/kick bob", grammar.Kick(("bob",))),
+        (" /members", grammar.Members()),
     ],
 )
-def test_a_typed_line_has_one_meaning(typed: str, means: Command | str) -> None:
+def test_a_typed_line_has_one_meaning(typed: str, means: Command | grammar.Command | str) -> None:
     """Only whole lines are commands, and a doubled slash sends one."""
     assert meaning(typed) == means
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence", "hint"),
+    [
+        ("/etc/passwd", "/etc/passwd is no command", "/help lists them, //etc/passwd sends it as text"),
+        ("/", "/ is no command", "/help lists them, // sends it as text"),
+        ("/send-hold", "/send-hold is no command", "did you mean /send-held? "),
+        ("/mebers", "/mebers is no command", "did you mean /members? "),
+        ("/role bob", "'bob' is no role", "/role WHO admin|member|reader: "),
+    ],
+)
+def test_a_slash_without_a_command_is_told(typed: str, sentence: str, hint: str) -> None:
+    """Nothing that begins with one slash is sent by mistake; the hint says what was meant, and how to send it."""
+    with pytest.raises(UsageError) as caught:
+        meaning(typed)
+    assert str(caught.value).startswith(sentence)
+    assert caught.value.hint.startswith(hint)
+
+
+def test_the_help_tells_what_there_is_in_this_room() -> None:
+    """In a private room all its commands; in an open one that there are more elsewhere."""
+    private, everywhere = help_lines(is_private=True), help_lines(is_private=False)
+    assert all(any(line.startswith(typed) for line in private) for typed, _ in grammar.help_rows())
+    assert not any(line.startswith("/kick") for line in everywhere)
+    assert everywhere[-1] == "in private rooms there is more: /invite, /kick, /members, ..."

@@ -169,6 +169,7 @@ class Stage:
 
     address = "192.0.2.7:12345"
     id = ME.pk
+    kept_days = 30
     server_words = WORDS
 
     def __init__(self, folder: Path, rsa: RsaKey, clock: Clock) -> None:
@@ -207,6 +208,9 @@ class Stage:
         self._outbox.close()
 
     # -- the carrier of its rooms -------------------------------------------------------------
+
+    async def written(self) -> None:
+        pass
 
     def wake(self) -> None:
         pass

@@ -37,6 +37,7 @@ from sendall.client.events import (
 from sendall.client.joined import Room
 from sendall.client.names import NO_NICK, safe_text
 from sendall.errors import SecurityAlarm, SendallError
+from sendall.protocol.entry import Kind
 from sendall.tui.clock import Clock
 from sendall.tui.drawing.rows import Look, mentions_me
 from sendall.tui.marks import ReadMark
@@ -117,7 +118,7 @@ class OpenRoom:
 
     @property
     def is_private(self) -> bool:
-        return self.room.kind_line.startswith("PRIVATE")
+        return self.room.kind is Kind.PRIVATE
 
     @property
     def nick(self) -> str:
