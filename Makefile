@@ -3,6 +3,7 @@
 # make check    what CI runs: format, lint, types, tests, every branch of the pure ranks
 # make faults   kills, simulation and load, at CI size;  make campaign: at the size of a release
 # make bench    speed beside a raw C copier
+# make screenshots   the pictures of README and docs
 # make clean    remove what make made
 
 PYTHON ?= python3
@@ -13,12 +14,12 @@ READY := .venv/ready
 COMMA := ,
 PURE := src/sendall/protocol/*,src/sendall/crypto/*,src/sendall/steward/*,$(subst $() ,$(COMMA),$(strip \
     $(patsubst %,src/sendall/log/%.py,tape roomlog batch grants retention memory) \
-    $(patsubst %,src/sendall/server/%.py,admission authority connection delivery framing hosts peers presence relay \
-        room rooms session wire) \
+    $(patsubst %,src/sendall/server/%.py,admission authority connection delivery framing granting hosts kept_grants open_room \
+        patience peers presence private_room reading reception relay room rooms seats session wants wire) \
     $(patsubst %,src/sendall/client/%.py,address author backoff beginning events following handshake history items \
         keys names outbox pacing people reading room session signals conversation/*)))
 
-.PHONY: run test check faults campaign bench clean
+.PHONY: run test check faults campaign bench screenshots clean
 .SILENT:
 
 run: $(READY)
@@ -42,6 +43,9 @@ campaign: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench
+
+screenshots: $(READY)
+	$(BIN)/python -m tests.tools.screenshots
 
 clean:
 	rm -rf .venv .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis src/sendall.egg-info

@@ -134,6 +134,11 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     """See `Limits`; the [server.limits] table of the TOML file."""
 
+    @property
+    def kept_days(self) -> int:
+        """`retention_days` in whole days, rounded up: what clients are told, who show it as the most there can be."""
+        return max(1, math.ceil(self.retention_days))
+
 
 class Setting(NamedTuple):
     """One thing that can be set, under its three names."""

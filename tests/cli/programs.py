@@ -206,10 +206,21 @@ class Tmux:
             select.select([], [], [], 0.03)  # tmux tells nobody when a pane changes
         return shown
 
+    def see_not(self, name: str, gone: str, *words: str) -> str:
+        """Wait until `gone` is not on the screen, and all of `words` are; return it."""
+        deadline = time.monotonic() + WAIT_S
+        while gone in (shown := self.screen(name)) or not all(each in shown for each in words):
+            assert time.monotonic() < deadline, f"{gone!r} is still on the screen:\n{shown}"
+            select.select([], [], [], 0.03)
+        return shown
+
     def wait(self, name: str) -> int:
         """Wait until the command ended, and return its status."""
-        self.see(name, "\nended with ")
-        return int(self.screen(name).rpartition("\nended with ")[2].split()[0])
+        deadline = time.monotonic() + WAIT_S
+        while not (found := re.findall(r"^ended with (\d+)", self.screen(name), re.MULTILINE)):
+            assert time.monotonic() < deadline, f"{name} did not end:\n{self.screen(name)}"
+            select.select([], [], [], 0.03)
+        return int(found[-1])
 
     def _tmux(self, *args: str) -> str:
         done = subprocess.run(

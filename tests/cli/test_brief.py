@@ -76,7 +76,7 @@ class Brief:
         env = self._env | {"SENDALL_STATE": str(self._checkout / name)}
         terminal = Terminal(env, [*self._python, "client.py", "--nick", name, *args], cwd=self._checkout)
         try:
-            terminal.expect("-- lobby: OPEN")
+            terminal.expect("# lobby")
             yield terminal
         finally:
             terminal.close()
@@ -89,11 +89,11 @@ def test_the_brief(checkout: Path, network: list[str], tmp_path: Path) -> None:
     with brief.server() as server:
         assert server.read_until("  stop ").startswith("sendall is up: 127.0.0.1:12345\n  join     python3 client.py\n")
         with brief.client("ada") as ada, brief.client("bob") as bob:
-            ada.expect("-- bob·")
+            ada.expect("bob·")
             ada.enter("hello from ada")
-            bob.expect("  hello from ada")
+            bob.expect("hello from ada")
             bob.enter("hello from bob")
-            ada.expect("  hello from bob")
+            ada.expect("hello from bob")
             bob.enter("exit")
             assert bob.wait() == 0
             ada.expect(" went")
@@ -109,6 +109,6 @@ def test_a_killed_client_is_gone_at_once(checkout: Path, network: list[str], tmp
     with brief.server(*port) as server:
         assert "python3 client.py --port 12346" in server.read_until("  stop ")
         with brief.client("ada", *port) as ada, brief.client("eve", *port) as eve:
-            ada.expect("-- eve·")
+            ada.expect("eve·")
             eve.process.kill()
             ada.expect(" went")

@@ -1,4 +1,4 @@
-"""Lines for people: events, typed lines and the state row."""
+"""Lines for people: events and typed lines."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Awaitable
 from datetime import UTC, date, datetime
 
 import pytest
-from sendall.cli.status import Status
 
-from sendall.cli.lines import line_of, plain
-from sendall.cli.typed import Command, meaning
+from sendall.cli.lines import line_of
+from sendall.cli.typed import Command, help_lines, meaning
 from sendall.client import events as ev
 from sendall.client.conversation.kinds import Delete, Edit, Reaction, Spoken, Text, Topic
-from sendall.errors import Code, SecurityAlarm
+from sendall.commands import grammar
+from sendall.errors import Code, SecurityAlarm, UsageError
 
 NOON = datetime(2026, 11, 23, 12, 3, tzinfo=UTC).astimezone()
 TODAY = NOON.date()
@@ -26,7 +26,7 @@ def message(text: str) -> ev.Message:
 def shown(event: ev.Event, today: date = TODAY) -> str:
     line = line_of(event, today)
     assert line is not None
-    return plain(line)
+    return line
 
 
 def test_a_message_is_time_name_tag_and_text() -> None:
@@ -118,7 +118,7 @@ def test_what_was_given_up_is_told_with_its_beginning() -> None:
 
 
 def test_presence_and_pace_are_no_lines() -> None:
-    """Counts and pacing belong to the state row; they would drown the conversation."""
+    """Counts and pacing belong to no line: they would drown the conversation."""
     assert line_of(ev.Presence(3), TODAY) is None
     assert line_of(ev.SlowDown(1.0), TODAY) is None
 
@@ -136,34 +136,37 @@ def test_presence_and_pace_are_no_lines() -> None:
         ("/help", Command.HELP),
         ("/send-held", Command.SEND_HELD),
         ("/discard-held", Command.DISCARD_HELD),
-        ("/etc/passwd", Command.UNKNOWN),
-        ("/", Command.UNKNOWN),
         ("//etc/passwd", "/etc/passwd"),
+        ("/kick bob", grammar.Kick(("bob",))),
+        (" /members", grammar.Members()),
     ],
 )
-def test_a_typed_line_has_one_meaning(typed: str, means: Command | str) -> None:
+def test_a_typed_line_has_one_meaning(typed: str, means: Command | grammar.Command | str) -> None:
     """Only whole lines are commands, and a doubled slash sends one."""
     assert meaning(typed) == means
 
 
-def test_the_state_row_counts_down_while_away() -> None:
-    """Kind and count while connected; reason, seconds and what waits while away; and back again."""
-    status = Status("lobby", "OPEN · the server can read this")
-    status.note(ev.Presence(3), 0.0)
-    assert status.row(0.0, 0) == "lobby · 3 here · OPEN · the server can read this"
-    status.note(ev.Lost("no answer", 4.0), 10.0)
-    assert status.is_away
-    assert status.row(10.5, 0) == "connection lost · trying again in 4 s"
-    assert status.row(12.5, 2).endswith("trying again in 2 s · 2 lines kept")
-    assert status.row(14.0, 1).endswith("trying again · 1 line kept")
-    status.note(ev.Back(), 15.0)
-    assert status.row(15.0, 0).startswith("lobby · 3 here")
+@pytest.mark.parametrize(
+    ("typed", "sentence", "hint"),
+    [
+        ("/etc/passwd", "/etc/passwd is no command", "/help lists them, //etc/passwd sends it as text"),
+        ("/", "/ is no command", "/help lists them, // sends it as text"),
+        ("/send-hold", "/send-hold is no command", "did you mean /send-held? "),
+        ("/mebers", "/mebers is no command", "did you mean /members? "),
+        ("/role bob", "'bob' is no role", "/role WHO admin|member|reader: "),
+    ],
+)
+def test_a_slash_without_a_command_is_told(typed: str, sentence: str, hint: str) -> None:
+    """Nothing that begins with one slash is sent by mistake; the hint says what was meant, and how to send it."""
+    with pytest.raises(UsageError) as caught:
+        meaning(typed)
+    assert str(caught.value).startswith(sentence)
+    assert caught.value.hint.startswith(hint)
 
 
-def test_the_state_row_says_that_the_server_asks_for_a_slower_pace() -> None:
-    """Pacing is shown while it lasts and something waits."""
-    status = Status("lobby", "OPEN")
-    status.note(ev.SlowDown(2.0), 0.0)
-    assert "slower pace, 5 lines to go" in status.row(1.0, 5)
-    assert "slower" not in status.row(1.0, 0)
-    assert "slower" not in status.row(3.0, 5)
+def test_the_help_tells_what_there_is_in_this_room() -> None:
+    """In a private room all its commands; in an open one that there are more elsewhere."""
+    private, everywhere = help_lines(is_private=True), help_lines(is_private=False)
+    assert all(any(line.startswith(typed) for line in private) for typed, _ in grammar.help_rows())
+    assert not any(line.startswith("/kick") for line in everywhere)
+    assert everywhere[-1] == "in private rooms there is more: /invite, /kick, /members, ..."

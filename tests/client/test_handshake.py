@@ -21,7 +21,7 @@ def handshake(rsa_pool: RsaPool, leaf: bytes = NO_LEAF) -> Handshake:
 @pytest.mark.parametrize("server_pk", [bytes(32), bytes([1]) + bytes(31), b"\xff" * 32])
 def test_an_identity_under_which_anybody_can_sign_is_never_pinned(rsa_pool: RsaPool, server_pk: bytes) -> None:
     """At the first contact a key of small order, or one that is not canonical, is no server's."""
-    limits = f.Limits(entry=65_720, inflight=1024, ping_s=20)
+    limits = f.Limits(entry=65_720, inflight=1024, ping_s=20, days=30)
     with pytest.raises(Malformed):
         handshake(rsa_pool).answer(f.Hello(v=1, server=f.B64(server_pk), ns=f.B64(bytes(32)), limits=limits))
 

@@ -102,6 +102,14 @@ async def test_what_one_sends_the_other_hears(host: Host) -> None:
     assert [*states, ada.state] == ["open", "closed"]
 
 
+async def test_a_client_knows_how_long_the_server_keeps_messages(host: Host) -> None:
+    """In whole days, by the server's word; 0 before the first contact."""
+    client = host.client("ada")
+    assert client.kept_days == 0
+    async with client as me:
+        assert me.kept_days == 30
+
+
 async def test_a_client_comes_back_and_loses_nothing(host: Host) -> None:
     """What is written while the server is down goes out once, in order, when it is back."""
     async with host.client("ada") as ada, host.client("bob") as bob:

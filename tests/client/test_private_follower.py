@@ -220,7 +220,7 @@ def test_a_late_reader_leaves_no_chain_values_it_never_had(bob: PrivateScribed) 
 
 
 def test_an_admins_entry_on_one_that_was_not_shown_is_an_alarm(bob: PrivateScribed) -> None:
-    """The server hid a change of the room: `prev_auth` names an entry that this client never saw."""
+    """The server hid a change of the room: the head and `prev_auth` name what this client never saw."""
     hidden = copy_of(bob.scribe, len(bob.scribe.lines))
     hidden.log(hidden.invite("hidden"))
     body = Revoke(hidden.state.auth, hidden.link("hidden").invite_pk).pack()
@@ -229,7 +229,7 @@ def test_an_admins_entry_on_one_that_was_not_shown_is_an_alarm(bob: PrivateScrib
     with pytest.raises(SecurityAlarm):
         bob.room.logged(len(bob.scribe.lines) + 1, 0, shown)
     bob.collect()
-    assert bob.alarms == ["lineage"]
+    assert bob.alarms == ["fork", "lineage"]
 
 
 def test_an_entry_of_an_epoch_that_never_began_here_is_an_alarm(bob: PrivateScribed) -> None:

@@ -92,7 +92,7 @@ class Scripted:
         self.session = ClientSession(Credentials(self.me, rsa_pool[0], None), line, [], 0.0)
 
     def hello(self, v: int = 1) -> list[Action]:
-        limits = f.Limits(entry=65_720, inflight=1024, ping_s=20)
+        limits = f.Limits(entry=65_720, inflight=1024, ping_s=20, days=30)
         hello = f.Hello(v=v, server=f.B64(self.identity.pk), ns=f.B64(b"s" * 32), limits=limits)
         return self.session.text(f.encode(hello), 0.0)
 

@@ -382,6 +382,20 @@ def test_the_vault_of_another_identity_says_so(vault: Vault, tmp_path: Path) -> 
     assert again(tmp_path).rooms() == [OPS]
 
 
+def test_names_of_members_survive_and_go_with_the_room(vault: Vault, tmp_path: Path) -> None:
+    """The last name of each, apart for each room; nothing of a forgotten room is left."""
+    ada, bob = b"a" * 32, b"b" * 32
+    vault.keep_names(OPS_ID, {ada: "ada", bob: "bob"})
+    vault.keep_names(OPS_ID, {bob: "Röbert 🦊"})
+    vault.keep_names(LAB_ID, {ada: "ada of lab"})
+    vault.remember(OPS)
+    other = again(tmp_path)
+    assert other.names(OPS_ID) == {ada: "ada", bob: "Röbert 🦊"}
+    assert vault.forget(OPS_ID)
+    assert other.names(OPS_ID) == {}
+    assert other.names(LAB_ID) == {ada: "ada of lab"}
+
+
 def test_the_vault_of_a_newer_version_is_left_alone(vault: Vault, tmp_path: Path) -> None:
     """The hint is to upgrade."""
     vault.close()

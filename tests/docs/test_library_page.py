@@ -20,7 +20,7 @@ SRC = Path(__file__).parents[2] / "src"
 async def test_every_example_runs(tmp_path: Path) -> None:
     """Each block is a program that ends well against a real server, in the order of the page."""
     examples = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert len(examples) == 5
+    assert len(examples) == 6
     async with Node(ServerSettings(port=0, data=tmp_path / "data")) as node:
         environment = {**os.environ, "PYTHONPATH": str(SRC), "XDG_DATA_HOME": str(tmp_path / "home")}
         for example in examples:

@@ -29,7 +29,7 @@ def test_the_commands_exist() -> None:
     for target in re.findall(r"^\$ make (\w+)", README, re.MULTILINE):
         assert f"\n{target}:" in makefile
     app = "".join(path.read_text() for path in (ROOT / "src" / "sendall" / "cli").glob("*.py"))
-    for command in set(re.findall(r"sendall (up|serve|join|send|tail|forget)\b", README)):
+    for command in set(re.findall(r"sendall (up|serve|join|send|tail|forget|keep)\b", README)):
         assert f"def {command}(" in app or f'"{command}"' in app
     for flag in set(re.findall(r"--[a-z][a-z-]+", README)) - {"--upgrade"}:
         name = flag.removeprefix("--").replace("-", "_")

@@ -53,7 +53,9 @@ FROM_CLIENT = st.one_of(
 )
 FROM_SERVER = st.one_of(
     PINGS,
-    st.builds(f.Hello, v=NUMBER, server=b64(32), ns=b64(32), limits=st.builds(f.Limits, NUMBER, NUMBER, NUMBER)),
+    st.builds(
+        f.Hello, v=NUMBER, server=b64(32), ns=b64(32), limits=st.builds(f.Limits, NUMBER, NUMBER, NUMBER, NUMBER)
+    ),
     st.builds(f.Welcome, leaf=b64(32), sig=b64(64)),
     st.builds(
         f.SubOk,
@@ -92,7 +94,7 @@ AUTH = f.Auth(
     proof=f.B64(bytes(32)),
 )
 REFUSED = f.RefusedFrame(rid=1, session=f.B64(bytes(16)), type=1, n=1, code=Code.SLOW_DOWN, retry_ms=1)
-HELLO = f.Hello(v=1, server=f.B64(bytes(32)), ns=f.B64(bytes(32)), limits=f.Limits(1, 1, 1))
+HELLO = f.Hello(v=1, server=f.B64(bytes(32)), ns=f.B64(bytes(32)), limits=f.Limits(1, 1, 1, 1))
 WELCOME = f.Welcome(leaf=f.B64(bytes(32)), sig=f.B64(bytes(64)))
 PAGE = f.Page(q=1, rid=1, from_=1, to=1, h=f.B64(bytes(32)))
 READ = f.Read(q=1, rid=1, from_=1, to=1)

@@ -172,14 +172,14 @@ def test_a_lost_entry_takes_its_grants_back_with_it(ada: Insider, rsa: RsaKey) -
     eve.post(eve.join(link))
     bob.post(bob.rekey())
     ada.world.turns()
-    assert ada.room.log.grants(link.pk) == ada.room.log.grants(bob.identity.pk) == []
+    assert ada.room.grants.of(link.pk) == ada.room.grants.of(bob.identity.pk) == []
     ada.world.store.fail(LogError("the simulated disk broke"))
     ada.world.attach(ada.world.store.crash())
     ada.world.relay.recover(ada.world.store)
     ada.world.run()
-    assert [grant.sealed for grant in ada.room.log.grants(link.pk)] == [b"at the door"]
-    assert [grant.sealed for grant in ada.room.log.grants(bob.identity.pk)] == [b"the keys"]
-    assert ada.room.log.grants(eve.identity.pk) == []
+    assert [grant.sealed for grant in ada.room.grants.of(link.pk)] == [b"at the door"]
+    assert [grant.sealed for grant in ada.room.grants.of(bob.identity.pk)] == [b"the keys"]
+    assert ada.room.grants.of(eve.identity.pk) == []
 
 
 @pytest.mark.parametrize("case", ["a stranger", "pending", "no door", "admit first", "expired", "an OPEN room", "full"])
@@ -262,10 +262,29 @@ def test_no_grant_comes_before_the_early_part_has_ended(rsa: RsaKey) -> None:
         assert keys in {grant for _, grant in member.grants()}
 
 
+def test_who_has_no_grants_costs_the_disk_nothing(ada: Insider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saying `have` again and again, and coming back, neither writes nor reads when there is nothing."""
+    bob = a_member(ada)
+    ada.give(bob.identity.pk, b"the keys")
+    bob.say(f.Have(rid=bob.rid, e=1))
+    ada.world.run()
+    changes: list[bytes] = []
+    monkeypatch.setattr(ada.room.log, "drop_grants", changes.extend)  # what the disk is told to do
+    make_unreadable(ada.room.log, "grants")
+    for _ in range(3):
+        bob.say(f.Have(rid=bob.rid, e=1))
+        bob = back(bob)
+    assert changes == []
+    ada.give(bob.identity.pk, b"new keys")
+    bob.say(f.Have(rid=bob.rid, e=1))
+    assert changes == [bob.identity.pk]
+
+
 def test_grants_that_cannot_be_read_end_their_recipient_alone(ada: Insider) -> None:
     """Damage under the grants closes who should have them, with 1001; the room goes on."""
     bob = a_member(ada)
     bob.connection.closed()
+    ada.give(bob.identity.pk, b"the keys")
     make_unreadable(ada.room.log, "grants")
     again = insider(ada.world, bob.rsa, identity=bob.identity)
     again.say(f.Sub(q=1, room=f.B64(ada.room_id), after=0))

@@ -227,6 +227,32 @@ def test_a_join_that_is_not_on_the_disk_opens_nothing(ada: Insider, rsa: RsaKey)
     assert not ada.room.is_member(eve.identity.pk)
 
 
+def test_an_admission_that_is_not_on_the_disk_opens_nothing(ada: Insider, rsa: RsaKey) -> None:
+    """Who was waiting enters when his `admit` is durable, not before."""
+    link = ada.invite(needs_admit=True)
+    bob = insider(ada.world, rsa)
+    bob.watch(link)
+    bob.act(bob.join(link))
+    ada.catch_up()
+    ada.post(ada.admit(bob.identity.pk))
+    bob.say(f.Sub(q=2, room=f.B64(bob.room_id), after=0))
+    ada.world.turns()
+    assert len(bob.said(f.SubOk)) == 1
+    ada.world.run()
+    assert len(bob.said(f.SubOk)) == 2
+
+
+def test_an_invite_expires_by_the_time_of_the_log(ada: Insider, rsa: RsaKey) -> None:
+    """A wall clock that was set back does not open it again: the join is judged at the time it would be logged with."""
+    link = ada.invite(expires_ms=ada.world.wall + 1000)
+    ada.world.wall += 1001
+    ada.write("later")
+    ada.world.wall -= 500
+    bob = insider(ada.world, rsa)
+    bob.watch(link)
+    assert bob.tried(bob.join(link)) == ["forbidden"]
+
+
 @pytest.mark.parametrize("end", ["used", "revoked", "expired", "ended by a removal"])
 def test_whoever_comes_by_an_invite_that_ended_is_told_why(ada: Insider, rsa: RsaKey, end: str) -> None:
     """He is given the control entries all the same, which say it; the join is forbidden, and changes nothing."""

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from sendall.config import ServerSettings
 from sendall.crypto.identity import NO_LEAF, Identity, client_proof, server_proof
 from sendall.crypto.primitives import RsaKey, verify
 from sendall.errors import CloseCode, Code
 from sendall.protocol import frames as f
 from sendall.server.wire import Peer
-from tests.server.members import LOOPBACK, ListWire, Member, RelayWorld
+from tests.server.members import LOOPBACK, ListWire, Member, RelayWorld, payloads
 
 LEAF = b"L" * 32
 LAN = Peer("192.0.2.7", trusted=False, tls=True)
@@ -36,6 +37,19 @@ def test_the_server_proves_itself_to_the_client(rsa: RsaKey) -> None:
     assert isinstance(welcome, f.Welcome)
     assert welcome.leaf == LEAF
     assert verify(world.identity.pk, server_proof(b"c" * 32, hello.ns, ada.identity.pk, LEAF), welcome.sig)
+
+
+@pytest.mark.parametrize(("days", "said"), [(30.0, 30), (1.5, 2), (0.01, 1)])
+def test_the_greeting_says_how_long_messages_are_kept(days: float, said: int) -> None:
+    """In whole days, rounded up: what is shown is never less than what the server may do."""
+    world = RelayWorld()
+    world.settings = ServerSettings(retention_days=days)
+    world.serve(world.store.crash())
+    wire = ListWire()
+    world.relay.open(wire)
+    (hello,) = (f.decode_from_server(payload) for _, payload in payloads(wire.written))
+    assert isinstance(hello, f.Hello)
+    assert hello.limits.days == said
 
 
 def test_a_plain_connection_has_no_leaf(rsa: RsaKey) -> None:

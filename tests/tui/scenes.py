@@ -105,4 +105,7 @@ SCENES: dict[str, Scene] = {
     "search": search,
     "picked": picked,
 }
+MAIN = ("talk", "lost", "alarm", "card")
+"""Scenes that are kept at all sizes; the others at the middle one."""
 SIZES = ((60, 16), (100, 30), (160, 45))
+STATES = [(scene, size) for scene in SCENES for size in SIZES if scene in MAIN or size == SIZES[1]]

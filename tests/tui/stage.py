@@ -6,6 +6,7 @@ the test lets it arrive.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import time
@@ -14,6 +15,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from textual import events
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from sendall.client.beginning import Beginning
@@ -49,7 +52,7 @@ WAYS = WaysIn(
 
 def person(name: str) -> bytes:
     """Return the key of somebody: the same for the same name."""
-    return ME.pk if name == "ada" else Identity(hashlib.sha256(name.encode()).digest()).pk
+    return ME.pk if name == "ada" else Identity(hashlib.sha256(name.encode("utf-8", "replace")).digest()).pk
 
 
 class StillClock(Clock):
@@ -166,6 +169,7 @@ class Stage:
 
     address = "192.0.2.7:12345"
     id = ME.pk
+    kept_days = 30
     server_words = WORDS
 
     def __init__(self, folder: Path, rsa: RsaKey, clock: Clock) -> None:
@@ -205,6 +209,9 @@ class Stage:
 
     # -- the carrier of its rooms -------------------------------------------------------------
 
+    async def written(self) -> None:
+        pass
+
     def wake(self) -> None:
         pass
 
@@ -235,25 +242,39 @@ class Staged:
         return self.stage.rooms["lobby"]
 
     async def settle(self) -> None:
-        """Let everything that is under way come to the screen."""
-        for _ in range(3):
-            await self.pilot.pause()
+        """Let everything that is under way come to the screen. Waits for messages, not for time."""
+        for _ in range(ROUNDS):
+            await self.pilot._wait_for_screen()
+            await asyncio.sleep(0)
         self.app.show_changes()
-        await self.pilot.pause()
+        await self.pilot._wait_for_screen()
+        self.app.screen._on_timer_update()
 
     async def type(self, text: str) -> None:
         """Type a text, as it stands."""
-        await self.pilot.press(*(KEYS.get(c, c) for c in text))
+        for c in text:
+            self._send("ctrl+j" if c == "\n" else _character_to_key(c), c)
         await self.settle()
 
     async def enter(self, text: str) -> None:
         """Type a line and press Enter."""
-        await self.pilot.press(*(KEYS.get(c, c) for c in text), "enter")
-        await self.settle()
+        await self.type(text)
+        await self.press("enter")
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.settle()
+        """Press keys, each when what the one before did has come to the screen."""
+        for key in keys:
+            self._send(key, key if len(key) == 1 else {"plus": "+", "full_stop": "."}.get(key))
+            await self.settle()
+
+    def _send(self, key: str, character: str | None) -> None:
+        self.send(events.Key(key, character))
+
+    def send(self, event: events.Event) -> None:
+        """Let the terminal tell something."""
+        event.set_sender(self.app)
+        assert self.app._driver is not None
+        self.app._driver.send_message(event)
 
     def screen(self) -> str:
         """Return what stands on the screen, line by line, without trailing spaces."""
@@ -268,8 +289,8 @@ class Staged:
         return shown
 
 
-KEYS = {" ": "space", "/": "slash", "\n": "ctrl+j"}
-"""Signs that the pilot knows by another name."""
+ROUNDS = 3
+"""How often every widget's messages are waited for: what one does may be another's message."""
 
 
 @asynccontextmanager
@@ -279,6 +300,7 @@ async def staged(
     """Run the application on a stage; the room `lobby` is open."""
     clock = StillClock()
     stage = Stage(folder, rsa, clock)
+    stage.refuses = opening.pop("refuses", {})  # type: ignore[assignment]  # the test knows
     given = {"client": stage, "room": "lobby", "folder": folder, "ways": WAYS, "is_tls": True, "clock": clock}
     app = SendallApp(Opening(**(given | opening)))  # type: ignore[arg-type]  # whoever calls knows the fields
     try:

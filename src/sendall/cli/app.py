@@ -11,10 +11,12 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sendall.cli.app_room import id_app, room_app
 from sendall.cli.options import (
     ClientToken,
     ClientTokenFile,
@@ -28,6 +30,7 @@ from sendall.cli.options import (
     call_from,
     server_plan,
     takes_server_settings,
+    usual_state,
 )
 from sendall.config import DEFAULT_HOST, DEFAULT_PORT
 from sendall.errors import UsageError
@@ -49,6 +52,8 @@ app = typer.Typer(
     epilog=EPILOG,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+app.add_typer(room_app, name="room")
+app.add_typer(id_app, name="id")
 
 
 @app.callback(invoke_without_command=True)
@@ -90,7 +95,7 @@ def serve(*, token: ServerToken = None, config: ConfigFile = None, **flags: obje
 def join(
     where: Annotated[
         str | None,
-        typer.Argument(metavar="[ADDR|LINK]", help=f"The server; {DEFAULT_HOST}:{DEFAULT_PORT} if not given."),
+        typer.Argument(metavar="ADDR|LINK|ROOM", help=f"The server; {DEFAULT_HOST}:{DEFAULT_PORT} if not given."),
     ] = None,
     *,
     room: Room = None,
@@ -172,14 +177,47 @@ def tail(
 
 
 @app.command()
-def forget(where: Where, *, state: State = None) -> Work:
+def keep(
+    where: Annotated[
+        str | None, typer.Argument(metavar="ROOM|LINK", help="A private room this device knows, or a link.")
+    ] = None,
+    *,
+    link_file: Annotated[
+        Path | None,
+        typer.Option("--link-file", metavar="FILE", help="File with the link, which `ps` then does not show."),
+    ] = None,
+    nick: Nick = None,
+    token: ClientToken = None,
+    token_file: ClientTokenFile = None,
+    state: State = None,
+) -> Work:
+    """Stay in a private room without a screen, so that newcomers get their keys at any time.
+
+    As this device's identity; as an admin it renews the room's key daily. Ends with SIGTERM or Ctrl-C.
+    """
+    _begin_key()
+    from sendall.cli.keep import keep, link_in
+
+    if (where is None) is (link_file is None):
+        raise UsageError("one of ROOM, LINK and --link-file is needed", hint="sendall keep ROOM")
+    where = link_in(link_file) if link_file else where
+    return partial(keep, call_from(where, None, nick, token, token_file, state))
+
+
+@app.command()
+def forget(
+    where: Annotated[str, typer.Argument(metavar="ADDR", help="The server's address, as it was joined.")],
+    *,
+    state: State = None,
+) -> Work:
     """Forget the identity of a server.
 
-    The next connection takes whatever identity it finds there.
+    The next connection takes whatever identity it finds there. Private rooms: sendall room forget.
     """
     from sendall.cli.forget import forget
+    from sendall.client.address import parse_address
 
-    return partial(forget, call_from(where, None, None, None, None, state))
+    return partial(forget, parse_address(where), state or usual_state())
 
 
 def _begin_key() -> None:

@@ -9,9 +9,13 @@ import enum
 import os
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 
 from sendall.cli.notices import NotConfirmed, missing_package
 from sendall.errors import SecurityAlarm, SendallError, UsageError
+
+_GROUPS = ("room", "id")
+"""Commands that have commands of their own."""
 
 
 class Exit(enum.IntEnum):
@@ -44,7 +48,7 @@ def ending(argv: Sequence[str]) -> int:
         try:
             work = app(argv or ["--help"], prog_name="sendall", standalone_mode=False)
         except typer.TyperException as error:
-            raise UsageError(error.format_message().rstrip("."), hint=_help_for(argv)) from None
+            raise UsageError(error.format_message().rstrip("."), hint=_help_for(argv, error)) from None
         status = work() if callable(work) else Exit.DONE  # --help and --version have done all their work
         sys.stdout.flush()
         return int(status)
@@ -76,6 +80,9 @@ def report(error: SendallError) -> Exit:
             return Exit.FAILED
 
 
-def _help_for(argv: Sequence[str]) -> str:
-    command = f" {argv[0]}" if argv and not argv[0].startswith("-") else ""
-    return f"sendall{command} --help"
+def _help_for(argv: Sequence[str], error: Exception) -> str:
+    depth = 2 if argv[0] in _GROUPS else 1
+    words = list(takewhile(lambda word: not word.startswith("-"), argv[:depth]))
+    if "No such command" in str(error):
+        words = words[:-1]
+    return " ".join(["sendall", *words, "--help"])

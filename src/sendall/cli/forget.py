@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from sendall.cli.options import Call
+from pathlib import Path
+
+from sendall.client.address import Address
 from sendall.client.keyring import Keyring
 from sendall.errors import UsageError
 
 
-def forget(call: Call) -> int:
+def forget(address: Address, state: Path | None) -> int:
     """Forget the identity of the server at an address, and what its rooms were.
 
     Raises:
         UsageError: nothing is known of that address.
     """
-    if not Keyring(call.state).forget(str(call.address)):
-        raise UsageError(f"nothing is known of {call.address}", hint="write the address as you did for `sendall join`")
-    print(f"forgot {call.address}; compare the server's eight words at the next connection")
+    if not Keyring(state).forget(str(address)):
+        raise UsageError(f"nothing is known of {address}", hint="write the address as you did for `sendall join`")
+    print(f"forgot {address}; compare the server's eight words at the next connection")
     return 0

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from importlib import import_module
 
+from sendall.cli.calling import Caller
 from sendall.cli.options import Call
 from sendall.cli.writing import settle
 from sendall.client.address import is_loopback, make_link
@@ -44,10 +45,10 @@ async def on_screen(
 
     folder = call.state or client_folder()
     opening = Opening(
-        client=me,
+        client=Caller(me, call),
         room=call.room,
         folder=folder,
-        archive=Archive(folder, Keyring(folder).identity()) if Profile(folder).keeps_archive else None,
+        archive=Archive(folder, call.identity or Keyring(folder).identity()) if Profile(folder).keeps_archive else None,
         ways=ways or ways_of(me, call),
         is_tls=call.address.tls,
         asks_name=not call.is_named,
@@ -66,8 +67,16 @@ async def on_screen(
 
 
 def ways_of(me: Client, call: Call) -> WaysIn:
-    """Return how others come into the server that one has joined."""
+    """Return how others come into what one has joined."""
     address = call.address
+    if call.is_private:
+        return WaysIn(
+            join="/invite makes a link into this room",
+            link=None,
+            only_here="",
+            words=me.server_words,
+            readers="its members; the server cannot read, and is not told what the room is called",
+        )
     is_here = is_loopback(address.host)
     link = None if is_here or me.server_pk is None else make_link(address.host, address.port, me.server_pk, call.room)
     return WaysIn(

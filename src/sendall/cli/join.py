@@ -1,4 +1,4 @@
-"""`sendall join`: a room, on a screen or plainly."""
+"""`sendall join`: a room, full-screen or line by line."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 import os
 import sys
 
+from sendall.cli.entering import dial, enter
 from sendall.cli.fullscreen import begin_import, on_screen
+from sendall.cli.head import Checking
 from sendall.cli.options import Call
 from sendall.cli.plain import converse
-from sendall.client.client import Client, connect
 
 
 def join(call: Call, *, is_plain: bool, timeout_s: float) -> int:
@@ -28,16 +29,9 @@ async def _join(call: Call, *, is_plain: bool, timeout_s: float) -> None:
         begin_import()
     async with dial(call) as me:
         if is_plain:
-            await converse(await me.join(call.room), timeout_s)
+            await converse(await enter(me, call, progress=Checking()), timeout_s, me.server_words)
         else:
             await on_screen(me, call)
-
-
-def dial(call: Call) -> Client:
-    """Return the client that a `Call` describes; entering it connects."""
-    return connect(
-        str(call.address), nick=call.nick, token=call.token, server_key=call.address.server_pk, state=call.state
-    )
 
 
 def has_screen() -> bool:

@@ -64,10 +64,10 @@ def token_file_open(file: Path) -> str:
     return f"other users of this machine can read {file}; chmod 600 {file}"
 
 
-def kept_for_later(count: int) -> NotConfirmed:
+def kept_for_later(count: int, why: str = "") -> NotConfirmed:
     """Lines were written and their confirmation did not come in time; the outbox has them."""
     lines = "1 line is" if count == 1 else f"{count} lines are"
     return NotConfirmed(
-        f"{lines} not confirmed",
+        f"{lines} not confirmed{f': {why}' if why else ''}",
         hint="kept: sent when you join or send there again within 10 minutes, later only when you say so",
     )

@@ -21,6 +21,8 @@ from sendall.errors import UsageError
 
 if TYPE_CHECKING:
     from sendall.client.address import Address
+    from sendall.client.vault import KnownRoom
+    from sendall.crypto.identity import Identity
 
 T = TypeVar("T")
 
@@ -35,8 +37,13 @@ ConfigFile = Annotated[
     typer.Option("--config", metavar="FILE", help="TOML file with a table [server]; also SENDALL_CONFIG."),
 ]
 Where = Annotated[
-    str, typer.Argument(metavar="ADDR|LINK", help="127.0.0.1:12345, chat.example:12345, [::1]:12345, or a link.")
+    str,
+    typer.Argument(
+        metavar="ADDR|LINK|ROOM", help="127.0.0.1:12345, [::1]:12345, a link, or a private room this device knows."
+    ),
 ]
+Server = Annotated[str | None, typer.Argument(metavar="ADDR", help="The server; 127.0.0.1:12345 if not given.")]
+PrivateRoom = Annotated[str, typer.Argument(metavar="ROOM|LINK", help="A private room this device knows, or a link.")]
 Room = Annotated[str | None, typer.Option("--room", metavar="NAME", help="The room; `lobby` if nothing names one.")]
 Nick = Annotated[
     str | None, typer.Option("--nick", metavar="NAME", help="Your name in the room; your login name if not given.")
@@ -130,6 +137,14 @@ class Call(NamedTuple):
     state: Path | None
     is_named: bool = True
     """Somebody said what to be called; else `nick` is the login name."""
+    known: KnownRoom | None = None
+    """The PRIVATE room that was called by its name."""
+    identity: Identity | None = None
+    """Who this device is, opened already; None: the client opens it."""
+
+    @property
+    def is_private(self) -> bool:
+        return self.known is not None or self.address.is_private
 
 
 def call_from(
@@ -145,19 +160,56 @@ def call_from(
     Raises:
         UsageError: the address is none, a link and --room name two rooms, or the token cannot be used.
     """
-    from sendall.client.address import parse_address  # its imports would make `sendall --help` slow
+    from sendall.client.address import Address, what_is  # its imports would make `sendall --help` slow
 
-    address = parse_address(where)
+    state = state or usual_state()
+    identity = own_identity(state)
+    found = what_is(where, lambda name: _known_room(state, identity, name))
+    known = None if isinstance(found, Address) else found
+    address = found if isinstance(found, Address) else _address_of(found)
+    if room and (known or address.is_private):
+        raise UsageError("a private room is called by its name or its link alone", hint="leave --room away")
     if room and address.room and room != address.room:
         raise UsageError(f"the link leads to the room {address.room!r}, not to {room!r}", hint="leave --room away")
     return Call(
         address,
-        room or address.room or DEFAULT_ROOM,
+        room or address.room or ("room" if address.is_private else DEFAULT_ROOM),
         nick or usual_nick(),
         token_from(token, token_file, os.environ, _path_in("SENDALL_TOKEN_FILE")),
-        state or usual_state(),
+        state,
         is_named=bool(nick or os.environ.get("SENDALL_NICK")),
+        known=known,
+        identity=identity,
     )
+
+
+def own_identity(state: Path | None) -> Identity:
+    """Return who this device is; asks for the passphrase if the identity has one.
+
+    Raises:
+        UsageError: the folder or the identity in it cannot be used, or the passphrase is wrong.
+    """
+    from sendall.cli.passphrase import ask
+    from sendall.client.keyring import Keyring
+
+    return Keyring(state).identity(ask)
+
+
+def _known_room(state: Path | None, identity: Identity, name: str) -> KnownRoom | None:
+    from sendall.client.keyring import Keyring
+    from sendall.client.vault import Vault
+
+    vault = Vault(Keyring(state).folder, identity)
+    try:
+        return vault.find(name)
+    finally:
+        vault.close()
+
+
+def _address_of(known: KnownRoom) -> Address:
+    from sendall.client.address import parse_address
+
+    return parse_address(known.address)._replace(server_pk=known.server_pk, room=known.name)
 
 
 def usual_state() -> Path | None:

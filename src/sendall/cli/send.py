@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from sendall.cli.join import dial
+from sendall.cli.entering import dial, enter
+from sendall.cli.head import Checking, say_head
 from sendall.cli.options import Call
 from sendall.cli.stdin import lines_of
 from sendall.cli.writing import settle, write
@@ -23,7 +24,8 @@ def send(call: Call, text: str | None, *, timeout_s: float) -> int:
 
 async def _send(call: Call, text: str | None, timeout_s: float) -> None:
     async with dial(call) as me:
-        room = await me.join(call.room, tail=0)
+        room = await enter(me, call, tail=0, progress=Checking())
+        say_head(room)
         if text is not None:
             await write(room, text, timeout_s)
         else:

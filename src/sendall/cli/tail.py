@@ -8,8 +8,9 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta
 
-from sendall.cli.join import dial
-from sendall.cli.lines import line_of, plain
+from sendall.cli.entering import dial, enter
+from sendall.cli.head import Checking, say_head
+from sendall.cli.lines import line_of
 from sendall.cli.options import Call
 from sendall.client.beginning import Since
 from sendall.client.events import Alarm, Came, Event, Message, Went
@@ -45,9 +46,14 @@ def beginning(since: str) -> Since:
 async def _tail(call: Call, since: Since | None, *, is_json: bool, count: int | None) -> None:
     async with dial(call) as me:
         try:
-            room = await me.join(call.room, tail=0 if since is None else None, since=since, create=False)
+            room = await enter(
+                me, call, tail=0 if since is None else None, since=since, create=False, progress=Checking()
+            )
         except Refused as error:
-            raise _no_such_room(call.room, error) if error.code is Code.UNKNOWN_ROOM else error from None
+            raise (
+                _no_such_room(call.room, error) if error.code is Code.UNKNOWN_ROOM and not call.is_private else error
+            ) from None
+        say_head(room)
         printed = 0
         async for event in room.events():
             if isinstance(event, Alarm):
@@ -68,8 +74,7 @@ def _no_such_room(name: str, error: Refused) -> Refused:
 
 
 def _as_line(event: Event) -> str:
-    line = line_of(event, datetime.now().astimezone().date())
-    return plain(line) if line else ""
+    return line_of(event, datetime.now().astimezone().date()) or ""
 
 
 def as_json(message: Message) -> str:

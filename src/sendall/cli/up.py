@@ -11,9 +11,10 @@ import os
 from contextlib import AsyncExitStack
 
 from sendall.cli.banner import invocation, ways_in
+from sendall.cli.entering import dial
 from sendall.cli.fullscreen import begin_import, on_screen
-from sendall.cli.join import dial, has_screen
-from sendall.cli.options import Call, ServerPlan, usual_nick, usual_state
+from sendall.cli.join import has_screen
+from sendall.cli.options import Call, ServerPlan, own_identity, usual_nick, usual_state
 from sendall.cli.serve import running, serve
 from sendall.client.address import Address
 from sendall.client.client import Client
@@ -68,7 +69,9 @@ def _call(plan: ServerPlan, port: int, server_pk: bytes) -> Call:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(plan.settings.host, plan.settings.host)
     address = Address(host, port, server_pk)
     is_named = bool(os.environ.get("SENDALL_NICK"))
-    return Call(address, DEFAULT_ROOM, usual_nick(), plan.token, usual_state(), is_named=is_named)
+    state = usual_state()
+    identity = own_identity(state)
+    return Call(address, DEFAULT_ROOM, usual_nick(), plan.token, state, is_named=is_named, identity=identity)
 
 
 def _why_stay(node: Node) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from sendall.cli.head import waits_of
 from sendall.cli.notices import kept_for_later
 from sendall.client.client import Room
 from sendall.errors import UsageError
@@ -40,6 +41,6 @@ async def settle(room: Room, timeout_s: float, *, most: int = 0) -> None:
                 await room.unconfirmed[0].receipt
         except TimeoutError:
             if len(room.unconfirmed) >= left:
-                raise kept_for_later(left) from None
+                raise kept_for_later(left, next(iter(waits_of(room)), "").partition(",")[0]) from None
     if most == 0:
         await room.drain()  # waits for nothing by now, and raises for what was given up meanwhile

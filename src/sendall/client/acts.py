@@ -301,7 +301,10 @@ def _body_of(act: Act, state: RoomState, me: bytes, keep_key: Callable[[int], by
             if membership.is_last_admin(me) and len(membership.members) > 1:
                 raise UsageError("the last admin cannot leave", hint="make another member admin first: /role WHO admin")
             if membership.is_last_admin(me):
-                raise UsageError("you are the only member", hint="forget the room instead: sendall forget ROOM")
+                raise UsageError(
+                    "you are the only member",
+                    hint="forget it on this device instead: sendall room forget ROOM",
+                )
             return b.Leave() if me in membership.members else None
         case _:
             if not membership.is_admin(me):

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from sendall.client import process
-from sendall.client.address import parse_address
+from sendall.client.address import Address, parse_address
 from sendall.client.conversation.kinds import Card
 from sendall.client.entrance import now_ms
 from sendall.client.events import Back, Lost, safe_nick
@@ -40,7 +40,7 @@ State = Literal["connecting", "open", "away", "closed"]
 
 
 def connect(
-    address: str | None = None,
+    address: str | Address | None = None,
     *,
     nick: str | None = None,
     token: bytes | str | None = None,
@@ -55,7 +55,7 @@ def connect(
     """Return a client; `async with` makes the first connection and closes it at the end.
 
     Args:
-        address: `HOST`, `HOST:PORT` or an open link; the default is this machine's server.
+        address: `HOST`, `HOST:PORT`, a link or what `parse_address` made of one; by default this machine's server.
         nick: shown to others; by default the name of the user's account.
         token: the server's access token, if it wants one.
         server_key: the server identity to demand, 32 bytes; a link names it too.
@@ -79,7 +79,7 @@ class Client(WaysIn):
 
     def __init__(
         self,
-        address: str | None,
+        address: str | Address | None,
         nick: str | None,
         token: bytes | str | None,
         server_key: bytes | None,
@@ -92,11 +92,13 @@ class Client(WaysIn):
         rsa: RsaKey | None,
     ) -> None:
         super().__init__()
-        self._address = parse_address(address)
+        self._address = address if isinstance(address, Address) else parse_address(address)
         self.address = str(self._address)
         self.nick = safe_nick(nick or _account_name())
         self._card = Card(self.nick)
         self.state: State = "connecting"
+        self.kept_days = 0
+        """Whole days for which the server says it keeps messages; 0 before the first contact."""
         self.rooms: dict[str, Room] = {}
         self.retry_at = 0.0
         """When the next attempt to connect is, by the monotonic clock; of no meaning while connected."""
@@ -195,6 +197,10 @@ class Client(WaysIn):
 
     # -- what rooms ask (Carrier) ---------------------------------------------------------------
 
+    async def written(self) -> None:
+        if self._runner.link is not None:
+            await self._runner.link.written()
+
     def wake(self) -> None:
         if self._runner.link is not None:
             self._runner.link.wake()
@@ -230,6 +236,7 @@ class Client(WaysIn):
     def opened(self, session: ClientSession) -> None:
         assert session.server_pk is not None, "proved"
         self._server_pk = session.server_pk
+        self.kept_days = session.kept_days
         self._keyring.pin_server(self.address, session.server_pk)
         self.state = "open"
         self._opened.set()
@@ -269,7 +276,7 @@ class Client(WaysIn):
         if waiting is None and error is None:
             room.tell(Back())
         elif waiting is not None and error is not None and not waiting.done():
-            waiting.set_exception(follower.why_gone or error)
+            waiting.set_exception(follower.why_gone or follower.alarm or error)
         elif waiting is None and isinstance(error, Refused):
             self.let_go(room)
             room.end(follower.why_gone or error)

@@ -82,6 +82,7 @@ class Entrances:
         duties = entered.follower.duties
         duties.wrap_made_ms, duties.is_wrap_used = wraps[-1].made_ms, wraps[-1].is_used
         entered.follower.topic = known.name
+        entered.follower.names.update(self._vault.names(known.room_id))
         return entered
 
     def _enter(self, name: str, origin: Origin, beginning: Beginning) -> Entered:

@@ -279,6 +279,7 @@ class Following:
             self._alarm_fork(entry, seq, known)
 
     def _alarm_fork(self, entry: Entry, seq: int, known: bytes) -> None:
+        """Raise the alarm, once: whoever signed `entry` was shown another log than this client."""
         if self.evidence is not None:
             return
         self.evidence = Evidence(self.state.room_id, seq, entry.raw, entry.head_seq, known)

@@ -49,6 +49,11 @@ class Carrier(Protocol):
     """What a room asks of the client that carries it."""
 
     nick: str
+    kept_days: int
+
+    async def written(self) -> None:
+        """Wait until all that was to be sent is written; at once while there is no connection."""
+        ...
 
     def wake(self) -> None:
         """Something is to be sent."""
@@ -74,8 +79,6 @@ class Carrier(Protocol):
 class Room(Speaker):
     """A room that `Client.join` returned."""
 
-    kind_line = "OPEN · the server can read this"
-
     def __init__(self, carrier: Carrier, follower: RoomFollower, lane: Lane, nick: str) -> None:
         super().__init__()
         self.name = follower.name
@@ -96,6 +99,11 @@ class Room(Speaker):
     def id(self) -> bytes:
         """32 bytes that name the room for ever."""
         return self.follower.room_id
+
+    @property
+    def kind_line(self) -> str:
+        """What the room is and who can read it, in one line."""
+        return "OPEN · the server can read this"
 
     @property
     def present(self) -> int:

@@ -32,9 +32,15 @@ class Link:
         self._wake = asyncio.Event()
         self._actions: list[Action] = []
         self._is_paused = False
+        self._written = asyncio.Event()
+
+    async def written(self) -> None:
+        """Wait until all that was to be sent is written, or nothing can be any more."""
+        await self._written.wait()
 
     def wake(self) -> None:
         """Something is to be sent, or the inbox has room again."""
+        self._written.clear()
         self._wake.set()
         self._readable.set()
 
@@ -46,6 +52,7 @@ class Link:
             for task in done:
                 task.result()
         finally:
+            self._written.set()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -70,7 +77,7 @@ class Link:
                 self._told()
             if actions:
                 self._actions += actions
-                self._wake.set()
+                self.wake()
 
     async def _verify_ahead(self, message: bytes) -> None:
         entries = control_entries(message, self.session.rooms_to_verify())
@@ -101,6 +108,8 @@ class Link:
             if resume_at is not None:
                 loop.call_later(resume_at - now, self._wake.set)
             await self._connection.carry_out(actions)
+            if not self._actions and not self._wake.is_set():
+                self._written.set()
             had_more, has_more = has_more, resume_at is not None
             if had_more:
                 self._told()  # somebody may wait until all of it is written
@@ -112,4 +121,4 @@ class Link:
             self._told()
             if actions:
                 self._actions += actions
-                self._wake.set()
+                self.wake()

@@ -62,6 +62,11 @@ class PrivateRooms:
                 return self._room(await self._entrances.by_link(address, beginning))
         return await self.again(known, beginning)
 
+    def known(self, name: str) -> KnownRoom | None:
+        """Return the room that is called so here, if it is one of this server."""
+        room = self._vault.find(name)
+        return room if room is not None and room.server_pk == self._server_pk else None
+
     async def again(self, known: KnownRoom, beginning: Beginning) -> PrivateRoom:
         async with self._entering:
             self._check_not_in(lambda follower: follower.room_id == known.room_id)
@@ -94,10 +99,9 @@ class PrivateRooms:
         if follower.room_id == ZERO_32 or follower.alarm is not None:
             return
         self._lanes[follower].move_to(follower.room_id.hex())
-        if follower.is_member and follower not in self._known:
+        if (follower.is_member or follower.is_pending) and follower not in self._known:
             self._known.add(follower)
-            if follower.topic is not None:
-                self._name(room, follower.topic)
+            self._remember(room)
         if follower.is_gone:
             if follower.is_out:  # and not merely by the server's word, which may be wrong
                 self._vault.forget(follower.room_id)
@@ -119,8 +123,11 @@ class PrivateRooms:
         follower = room.follower
         if follower.topic is None:
             follower.topic = topic
-        if follower not in self._known:
-            return
+        if follower in self._known:
+            self._remember(room)
+
+    def _remember(self, room: PrivateRoom) -> None:
+        follower = room.follower
         host_port = self._address.authority
         known = KnownRoom(follower.topic or UNNAMED, host_port, self._server_pk, follower.room_id)
         name = self._vault.remember(known)
@@ -148,6 +155,7 @@ class PrivateRooms:
         if saved is not None:
             self._saved[follower] = (follower.chronicle.past.seq, follower.log.state.epoch, time.monotonic())
             with suppress(UsageError):
+                self._vault.keep_names(follower.room_id, follower.names)
                 if follower.log.has_lost:
                     self._vault.replace_state(follower.room_id, saved[1], saved[0])
                 else:

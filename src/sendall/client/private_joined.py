@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
 from sendall.client import acts as a
 from sendall.client.address import Address, make_private_link
-from sendall.client.conversation.kinds import Topic
-from sendall.client.events import NO_NICK, Change, Removed, tag_of, utc
+from sendall.client.conversation.kinds import Spoken, Topic
+from sendall.client.events import NO_NICK, Change, Event, Message, Pending, Removed, tag_of, utc
 from sendall.client.joined import Carrier, Room
 from sendall.client.outbox_store import Lane
 from sendall.client.private_room import PrivateFollower
@@ -31,6 +32,8 @@ from sendall.protocol.words import words_of
 LIFETIME_S = 24 * 3600.0
 """How long a link leads in, unless somebody says otherwise."""
 MAX_USES = 65_535
+_WITH_TAG = ("{}·{}", "{} ({})")
+"""The two ways in which people are shown: beside what they say, and in sentences."""
 
 
 class Invitation(NamedTuple):
@@ -84,6 +87,11 @@ class PrivateRoom(Room):
     # -- asking -------------------------------------------------------------------------------
 
     @property
+    def kind_line(self) -> str:
+        days = max(self._carrier.kept_days, 1)
+        return f"PRIVATE · the server cannot read · kept {days:,} d · server sees: sizes, times, addresses"
+
+    @property
     def my_role(self) -> Role | None:
         """None while this client waits to be let in, and once it is a member no longer."""
         return self.follower.my_role
@@ -93,14 +101,27 @@ class PrivateRoom(Room):
         """Whether an admin is yet to let this client in."""
         return self.follower.is_pending
 
+    @property
+    def lacks_key(self) -> bool:
+        """Whether this client is a member and has not got the current key: a member who is online gives it."""
+        return self.follower.is_member and not self.follower.is_ready
+
+    async def key_within(self, seconds: float) -> bool:
+        """Wait for the current key, at most so long; return whether this client can read and write now."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.lacks_key:
+                    self._turned.clear()
+                    await self._turned.wait()
+        return self.follower.is_ready
+
     def all_members(self) -> list[MemberInfo]:
         """Return all members, admins first, then who waits to be let in."""
         membership = self.follower.membership
-        nicks = self.follower.people.nicks
         found = [
             MemberInfo(
                 id_pk,
-                self._carrier.nick if id_pk == self.follower.me else nicks.get(id_pk, NO_NICK),
+                self._carrier.nick if id_pk == self.follower.me else self.follower.name_of(id_pk),
                 tag_of(id_pk),
                 member.role,
                 words_of(person_fingerprint(id_pk)),
@@ -112,8 +133,17 @@ class PrivateRoom(Room):
         ]
         return sorted(found, key=lambda m: (m.is_pending, m.role is not Role.ADMIN, m.nick, m.id))
 
+    async def look_up_names(self, limit: int = 200) -> None:
+        """Look among the last messages for the names of members who are away; nothing is waited for without need."""
+        nameless = {m.id for m in self.all_members() if m.nick == NO_NICK and not m.is_pending}
+        if nameless and self._carrier.can_page(self):
+            past = await self.past(self.follower.log.head[0] + 1, limit)
+            for told in reversed(past.told if past is not None else []):
+                if isinstance(told, Message | Change) and told.nick != NO_NICK:
+                    self.follower.names.setdefault(told.sender, told.nick)
+
     def find_member(self, text: str) -> bytes:
-        """Return who is meant by a name, a tag, "name·tag", or the beginning of an id in hex.
+        """Return who is meant by a name, a tag, "name·tag", "name (tag)", or the beginning of an id in hex.
 
         Raises:
             UsageError: nobody, or more than one.
@@ -122,7 +152,7 @@ class PrivateRoom(Room):
         found = [
             m
             for m in self.all_members()
-            if wanted in (m.nick.casefold(), m.tag, f"{m.nick.casefold()}·{m.tag}")
+            if wanted in (m.nick.casefold(), m.tag, *(f.format(m.nick.casefold(), m.tag) for f in _WITH_TAG))
             or (len(wanted) >= 8 and m.id.hex().startswith(wanted))
         ]
         if not found:
@@ -136,6 +166,26 @@ class PrivateRoom(Room):
         """Return the room's eight words: who compares them once has verified everybody. Takes about 0.1 s."""
         state = self.follower.log.state
         return words_of(room_code(state.room_id, state.auth, state.membership.members_hash(), state.commit))
+
+    async def events(self) -> AsyncIterator[Event]:
+        """As of every room; but who reads is not told again what the room is called, which each epoch repeats."""
+        async for event in super().events():
+            if isinstance(event, Message) and event.nick != NO_NICK:
+                self.follower.names.setdefault(event.sender, event.nick)  # also of the past that is shown first
+            elif isinstance(event, Change) and isinstance(event.what, Topic) and self._is_known_name(event):
+                continue
+            yield event
+
+    def _is_known_name(self, change: Change) -> bool:
+        assert isinstance(change.what, Topic), "its caller looked"
+        return change.what.text == self.follower.topic and self.follower.membership.is_admin(change.sender)
+
+    def put_nowait(self, what: Spoken) -> Pending:
+        if self.my_role is Role.READER:
+            raise UsageError(
+                f"in {self.name!r} you may only read", hint="an admin can change that; /members shows who is one"
+            )
+        return super().put_nowait(what)
 
     # -- changing -----------------------------------------------------------------------------
 
@@ -198,6 +248,22 @@ class PrivateRoom(Room):
     async def leave_for_good(self) -> None:
         """Be a member no longer: to come back takes a new link."""
         await self._do(a.Leave())
+
+    async def hand_over(self) -> None:
+        """Wait until the keys that this client owes to others are on their way, and what it wrote is confirmed.
+
+        For a program that ends: what it owes then waits for another member to be online.
+        """
+        if self._why_ended is not None:
+            return
+        self.follower.say_topic()
+        self._carrier.wake()
+        await self._carrier.written()
+        while self.follower.custody.is_owing or self.follower.outbox.has_open:
+            self._turned.clear()
+            await self._turned.wait()
+            await self._carrier.written()
+        await self.drain()
 
     async def _do(self, act: a.Act) -> a.Wanted:
         if self._why_ended is not None:

@@ -65,7 +65,7 @@ class PrivateFollower(Standing):
         self._means = means
         self._has_begun = False
         self._backfill: Backfill | None = None
-        self._nicks: dict[bytes, str] = {}
+        self.names = {}
         self._had = 0
         # The epoch whose key this connection was said to have.
         self._is_at_door = False
@@ -314,9 +314,13 @@ class PrivateFollower(Standing):
         if self.duties.gave_up_old_keys(now):
             self.ring.newest_granted = self.log.state.epoch
             self._reader.release()
+        self.say_topic()
+
+    def say_topic(self) -> None:
+        """Say what the room is called, if an epoch of ours began and that was not said since."""
         if self.duties.topic_due and self.topic is not None:
             self.duties.topic_due = False
-            topic = write_content(content_of(Topic(self.topic, self.chronicle.is_knock)))
+            topic = write_content(content_of(Topic(self.topic, self.chronicle.is_knock), self.signals.nick))
             self.outbox.write(topic, self._means.wall_ms())
 
     @property

@@ -67,6 +67,8 @@ class ClientSession:
         self._said: list[Action] = []
         self._next_q = 0
         self._inflight = MAX_INFLIGHT
+        self.kept_days = 0
+        """Whole days for which the server says it keeps messages; 0 before it said anything."""
         self._ping_s = _DEFAULT_PING_S
         self._began_at = self._heard_at = self._pinged_at = now
 
@@ -237,6 +239,7 @@ class ClientSession:
         auth = self._handshake.answer(hello)
         self.server_pk = bytes(hello.server)
         self._inflight = hello.limits.inflight
+        self.kept_days = hello.limits.days
         self._ping_s = float(min(max(hello.limits.ping_s, 1), DEAD_AFTER_S / 2))
         self._say(auth)
         self.state = after(self.state, Side.CLIENT, f.Auth)
@@ -349,5 +352,11 @@ def _refusal(error: f.ErrorFrame) -> Refused:
             )
         case Code.UNKNOWN_ROOM:
             return Refused(error.code, "there is no such room on this server", hint=text)
+        case Code.UNKNOWN_INVITE:
+            return Refused(
+                error.code,
+                "this server knows no such link: it is damaged, or its room is gone",
+                hint="ask for the link again, and copy all of it",
+            )
         case _:
             return Refused(error.code, text)

@@ -26,6 +26,8 @@ class Signals:
     def __init__(self, identity: Identity, nick: str) -> None:
         self.card_due = False
         """Whether this connection, or a new epoch, still lacks our card."""
+        self.nick = nick
+        """What our card says that we are called."""
         self._identity = identity
         self._card = write_content(content_of(Card(nick)))
         self._waiting: list[bytes] = []
@@ -35,6 +37,7 @@ class Signals:
 
     def rename(self, card: Card) -> None:
         """Show another card from now on."""
+        self.nick = card.name
         self._card = write_content(content_of(card))
         self.card_due = True
 

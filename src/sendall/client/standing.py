@@ -20,7 +20,8 @@ class Standing(RoomFollower):
     kind = Kind.PRIVATE
     place_in_log: PrivateFollowing
     _origin: Origin
-    _nicks: dict[bytes, str]
+    names: dict[bytes, str]
+    """What members called themselves last, also those who are away; bounded by the members there ever were."""
     """What members who are away called themselves."""
 
     @property
@@ -87,12 +88,19 @@ class Standing(RoomFollower):
 
     def nick_of(self, id_pk: bytes) -> str:
         """Return how a person is called in a sentence: the name they gave, and the tag of their key."""
-        nick = self.people.nicks.get(id_pk) or self._nicks.get(id_pk, ev.NO_NICK)
-        return f"{nick} ({ev.tag_of(id_pk)})"
+        return f"{self.name_of(id_pk)} ({ev.tag_of(id_pk)})"
+
+    def name_of(self, id_pk: bytes) -> str:
+        """Return what a person called themselves last; "?" if that was never heard."""
+        return self.people.nicks.get(id_pk) or self.names.get(id_pk, ev.NO_NICK)
 
     def take_events(self) -> list[ev.Event]:
         told = super().take_events()
         for event in told:
-            if isinstance(event, ev.Message):
-                self._nicks[event.sender] = event.nick  # bounded by the members there ever were
+            match event:
+                case ev.Message(sender=id_pk, nick=nick) | ev.Came(id_pk, nick) | ev.Named(id_pk, nick):
+                    if nick != ev.NO_NICK:
+                        self.names[id_pk] = nick
+                case _:
+                    pass
         return told

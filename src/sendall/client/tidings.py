@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sendall.client.names import tag_of
 from sendall.protocol import bodies as b
 from sendall.protocol.entry import ZERO_32, Entry, Role
 from sendall.protocol.members import Membership
@@ -20,7 +21,7 @@ def tiding(entry: Entry, body: b.Body, membership: Membership, called: Callable[
     who = name(entry.sender)
     match body:
         case b.Join() if entry.sender in membership.pending:
-            return f"{who} asked to join and waits: /admit {called(entry.sender)}"
+            return f"{who} asked to join and waits: /admit {tag_of(entry.sender)}"
         case b.Join():
             return f"{who} joined by a link"
         case b.Admit():

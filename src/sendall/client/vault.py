@@ -9,7 +9,7 @@ and epochs it knows nothing but numbers: what is kept, and for how long, is the 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,10 +22,11 @@ from sendall.client.vault_file import Place, VaultFile
 from sendall.crypto.identity import Identity
 from sendall.crypto.primitives import RsaKey
 
-_ROOM, _STATE, _KEY, _WRAP = b"room", b"state", b"epoch key", b"wrap key"
+_ROOM, _STATE, _KEY, _WRAP, _NAME = b"room", b"state", b"epoch key", b"wrap key", b"name"
 _EVERYBODY = b""
 """Owner of the one shelf on which the rooms stand."""
 _EPOCH = struct.Struct(">I")
+_ID_BYTES = 32
 _SEQ = struct.Struct(">Q")
 _WRAP_HEAD = struct.Struct(">Q?")
 
@@ -90,7 +91,7 @@ class Vault:
         """Overwrite all that is kept of a room: its name, state and keys; return whether it was known."""
         with self._file.commit():
             was_known = self._file.drop(Place(_ROOM, _EVERYBODY, room_id))
-            for kind in (_STATE, _KEY, _WRAP):
+            for kind in (_STATE, _KEY, _WRAP, _NAME):
                 self._file.clear(kind, room_id)
         self._file.sweep()
         return was_known
@@ -98,6 +99,18 @@ class Vault:
     def _rooms(self) -> list[KnownRoom]:
         packed = self._file.shelf(_ROOM, _EVERYBODY)
         return [msgspec.msgpack.decode(one, type=KnownRoom) for one in packed]
+
+    def keep_names(self, room_id: bytes, names: Mapping[bytes, str]) -> None:
+        """Keep what members of a room called themselves last, by id; those that are not named stay as they were."""
+        with self._file.commit():
+            for id_pk, nick in names.items():
+                self._file.put(Place(_NAME, room_id, id_pk), id_pk + nick.encode())
+
+    def names(self, room_id: bytes) -> dict[bytes, str]:
+        """Return what members of a room called themselves last."""
+        with self._file.view():
+            kept = self._file.shelf(_NAME, room_id)
+        return {packed[:_ID_BYTES]: packed[_ID_BYTES:].decode() for packed in kept}
 
     # -- state --------------------------------------------------------------------------------
 

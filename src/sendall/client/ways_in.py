@@ -124,6 +124,11 @@ class WaysIn(ABC):
         await self._come_in(room)
         return room
 
+    def known_room(self, name: str) -> KnownRoom | None:
+        """Return the PRIVATE room of this server that this device calls so; None if there is none."""
+        self._check_open()
+        return self._private_rooms().known(name)
+
     async def join_known(
         self,
         known: KnownRoom,

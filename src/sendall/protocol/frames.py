@@ -40,6 +40,8 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Unconfirmed entries per connection and room."""
     ping_s: int
     """Seconds of silence after which each side pings."""
+    days: int
+    """Whole days a message is kept, at least 1."""
 
 
 class Hello(_Frame, tag="hello", frozen=True):

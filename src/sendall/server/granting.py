@@ -67,5 +67,5 @@ class GrantQueue:
         """Return grants, each with the id_pk or invite_pk it is sealed to."""
         id_pk = connection.id_pk
         if isinstance(room, PrivateRoom):
-            return [(grant.sealed_to, grant.sealed) for grant in room.grants_for(id_pk)]
+            return [(grant.sealed_to, grant.sealed) for grant in room.grants.of(id_pk)]
         return [(id_pk, self._authority.grant(room.state, id_pk, connection.modulus))]

@@ -23,6 +23,7 @@ from sendall.protocol.members import Membership
 from sendall.protocol.verdict import Verdict
 from sendall.server.admission import Bucket, Buckets
 from sendall.server.delivery import Audience, Reader
+from sendall.server.kept_grants import KeptGrants
 from sendall.server.room import CODES, FULL_RETRY_MS, Refusal, Room, slow_down
 from sendall.server.seats import Seats
 from sendall.server.wants import Wants
@@ -59,6 +60,7 @@ class PrivateRoom(Room):
         """Who is given the control entries only: pending, or come by an invite."""
         self.invites: set[bytes] = set()
         """The hash of every invite entry there is, also of those that have ended: who comes late is told why."""
+        self.grants = KeptGrants(self.reading)
         self._wants = Wants()
         self._here = Seats()
         self._watching = Seats()
@@ -125,11 +127,11 @@ class PrivateRoom(Room):
             return
         body = parse_body(entry)
         # Read before anything changes: it may fail.
-        at_the_door = self.log.grants(body.invite_pk) if isinstance(body, Join) else []
+        at_the_door = self.grants.of(body.invite_pk) if isinstance(body, Join) else []
         invites = set(self.membership.invites)
         super().accept(entry, time_ms)
         self._follow(entry, body, at_the_door)
-        self.log.drop_grants(invites - self.membership.invites.keys())
+        self.grants.drop(invites - self.membership.invites.keys())
 
     def _follow(self, entry: Entry, body: Body, at_the_door: Iterable[Grant]) -> None:
         """Do with grants what a control entry makes of members, in the same commit."""
@@ -137,15 +139,15 @@ class PrivateRoom(Room):
             case Join():
                 self._let_in[entry.sender] = self.state.seq
                 for grant in at_the_door:
-                    self.log.keep_grant(grant._replace(recipient=entry.sender))
+                    self.grants.keep(grant._replace(recipient=entry.sender))
             case Admit():
                 self._let_in[body.id_pk] = self.state.seq
             case Rekey() | Leave():
-                self.log.drop_grants([entry.sender])
+                self.grants.drop([entry.sender])
             case Epoch():
-                self.log.drop_grants(body.removed)
+                self.grants.drop(body.removed)
                 if not self.state.history:  # at the doors lie keys that newcomers of this epoch may not have
-                    self.log.drop_grants(self.membership.invites)
+                    self.grants.drop(self.membership.invites)
             case _:
                 pass
 
@@ -153,6 +155,7 @@ class PrivateRoom(Room):
         self.invites.clear()
         self._let_in.clear()
         self._expired.clear()
+        self.grants.forget()
 
     def _note_control(self, entry: Entry, seq: int, time_ms: int) -> None:
         super()._note_control(entry, seq, time_ms)
@@ -215,7 +218,7 @@ class PrivateRoom(Room):
         """Keep a member's grant and hand it on; what nobody may have is dropped without a word."""
         if not self.is_member(granter) or not self._may_have_grants(recipient, wall_ms):
             return
-        self.log.keep_grant(Grant(recipient, granter, recipient, sealed))
+        self.grants.keep(Grant(recipient, granter, recipient, sealed))
         self._wants.answered(recipient)
         message = binary_message(f.grant_frame(self.rid, recipient, sealed))
         for connection, reader in self._here.of(recipient):
@@ -230,19 +233,11 @@ class PrivateRoom(Room):
         invite = self.membership.invites.get(recipient)
         return invite is not None and invite.has_door and not invite.is_expired(max(self.state.now, wall_ms))
 
-    def grants_for(self, id_pk: bytes) -> list[Grant]:
-        """Return what members left for a member, oldest first.
-
-        Raises:
-            LogError: it cannot be read.
-        """
-        return self.log.grants(id_pk)
-
     def has_key(self, id_pk: bytes, e: int) -> None:
         """A member says that it has the key of epoch `e`: if that is the current one, its grants go."""
         if e == self.state.epoch:
             self._wants.settled(id_pk)
-            self.log.drop_grants([id_pk])
+            self.grants.drop([id_pk])
 
     def want(self, id_pk: bytes, now: float) -> None:
         """A member says that it lacks the key of the current epoch."""
@@ -264,7 +259,7 @@ class PrivateRoom(Room):
     def forget_old(self, now: float, wall_ms: int) -> None:
         """Let go of what has run out: grants at the doors of expired invites, full buckets; about once a minute."""
         expired = {pk for pk, invite in self.membership.invites.items() if invite.is_expired(wall_ms)}
-        self.log.drop_grants(expired - self._expired)
+        self.grants.drop(expired - self._expired)
         self._expired = expired
         self._rekeys.forget_full(now)
         self._wants.forget_old(now)

@@ -91,9 +91,8 @@ class Reception:
 
     def became_durable(self, room: Room) -> None:
         """Show in who waited for what is durable now; each is judged anew, and may have to wait again."""
-        if room in self._waiting and room.is_founded:
-            for connection, sub in self._waiting.pop(room):
-                self._subscribe_late(connection, sub)
+        for connection, sub in self._waiting.pop(room, ()):
+            self._subscribe_late(connection, sub)
 
     def recovered(self) -> None:
         """The log was opened anew: what was waited for may be lost, so it is to be asked for again."""

@@ -81,7 +81,8 @@ class Relay:
         """Return the conversation of a new connection; its greeting is written already."""
         now = self.clock()
         limits = self.settings.limits
-        session = Session(self.credentials, limits, self._random_bytes(32), now, tls=wire.peer.tls)
+        kept_days = self.settings.kept_days
+        session = Session(self.credentials, limits, self._random_bytes(32), now, tls=wire.peer.tls, kept_days=kept_days)
         connection = Connection(self, wire, session, now)
         self.connections.add(connection)
         return connection

@@ -66,15 +66,18 @@ Intent = Say | Close | Proven | Asked
 
 
 class Session:
-    """One conversation. `tls` tells whether TLS of our own protects it."""
+    """One conversation. `tls` tells whether TLS of our own protects it, `kept_days` for how long messages are kept."""
 
-    def __init__(self, credentials: Credentials, limits: Limits, ns: bytes, now: float, *, tls: bool) -> None:
+    def __init__(
+        self, credentials: Credentials, limits: Limits, ns: bytes, now: float, *, tls: bool, kept_days: int
+    ) -> None:
         self.state = State.GREETING
         self._credentials = credentials
         self._limits = limits
         self._ns = ns
         self._leaf = credentials.leaf if tls else NO_LEAF
         self._tls = tls
+        self._kept_days = kept_days
         self._began = now
         self.heard = now
         """When the peer was last heard (monotonic seconds); the connection keeps it for binary messages."""
@@ -83,7 +86,8 @@ class Session:
 
     def greet(self) -> Say:
         self.state = after(self.state, Side.SERVER, f.Hello)
-        limits = f.Limits(entry=MAX_ENTRY, inflight=self._limits.inflight, ping_s=max(1, int(self._limits.ping_s)))
+        ping_s = max(1, int(self._limits.ping_s))
+        limits = f.Limits(entry=MAX_ENTRY, inflight=self._limits.inflight, ping_s=ping_s, days=self._kept_days)
         return Say(
             f.Hello(v=PROTOCOL_VERSION, server=f.B64(self._credentials.server_pk), ns=f.B64(self._ns), limits=limits)
         )

@@ -46,7 +46,7 @@ from sendall.tui.widgets.composer import Composer
 from sendall.tui.widgets.suggestions import Suggestions
 from sendall.tui.writing import Aim, Writing
 
-FRAME_S = 1 / 30
+FRAME_S = 1 / 20
 """Changes within it are shown together."""
 TICK_S = 0.5
 """How often countdowns and the like are looked at."""
@@ -190,10 +190,9 @@ class SendallApp(App[None]):
             await self.writing.enter(self.desk, self.registry, message.text)
         except SendallError as error:
             self.desk.complain(str(error), error.hint)
+            if not composer.text:
+                composer.fill(message.text)  # to be corrected; else the arrow key brings it back
             return
-        if composer.text == message.text:
-            composer.past.add(message.text)
-            composer.fill("")
         self.main.timeline.go_to_end()
         self.note_change()
 

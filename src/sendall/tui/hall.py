@@ -10,7 +10,9 @@ from sendall.client.joined import Room
 from sendall.client.names import safe_nick
 from sendall.errors import UsageError
 from sendall.protocol.base64url import from_base64, to_base64
+from sendall.protocol.entry import Kind
 from sendall.tui.clock import Clock
+from sendall.tui.naming import usable_name
 from sendall.tui.open_room import Mentioned, OpenRoom
 from sendall.tui.profile import Profile
 from sendall.tui.shelf import Shelf
@@ -19,9 +21,14 @@ from sendall.tui.shelf import Shelf
 class Caller(Protocol):
     """What a hall asks of its client; `client.Client` has it."""
 
-    address: str
-    nick: str
-    retry_at: float
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def nick(self) -> str: ...
+
+    @property
+    def retry_at(self) -> float: ...
 
     @property
     def id(self) -> bytes: ...
@@ -84,7 +91,7 @@ class Hall:
             joined,
             self.client.id,
             self.ignored(),
-            self.profile.seen(self.server, name),
+            self.profile.seen(self.server, _key_of(joined)),
             lambda: self.client.nick,
             self.clock,
             self.shelf,
@@ -133,9 +140,10 @@ class Hall:
         Raises:
             UsageError: nothing of it can be shown.
         """
-        if not any(c.isalnum() for c in safe_nick(nick)):
+        name = usable_name(nick)
+        if name is None:
             raise UsageError(f"{safe_nick(nick)!r} is no name", hint="it needs at least one letter or digit")
-        self.client.rename(nick)
+        self.client.rename(name)
         self.profile.nick = self.client.nick
         self.profile.save()
         self._changed()
@@ -185,7 +193,13 @@ class Hall:
         await room.close()
 
     def _note_rooms(self) -> None:
-        self.profile.note_rooms(self.server, [room.name for room in self.rooms])
+        # Not the PRIVATE ones: who is in one no more would tell the server its name, and open another room.
+        self.profile.note_rooms(self.server, [room.name for room in self.rooms if not room.is_private])
 
     def _note_seen(self, room: OpenRoom) -> None:
-        self.profile.note_seen(self.server, room.name, room.mark.seen)
+        self.profile.note_seen(self.server, _key_of(room.room), room.mark.seen)
+
+
+def _key_of(room: Room) -> str:
+    """Return under what the profile, which anybody with the file can read, knows a room: a PRIVATE one by no name."""
+    return room.id.hex() if room.kind is Kind.PRIVATE else room.name

@@ -37,10 +37,12 @@ from sendall.client.events import (
 from sendall.client.joined import Room
 from sendall.client.names import NO_NICK, safe_text
 from sendall.errors import SecurityAlarm, SendallError
+from sendall.protocol.entry import Kind
 from sendall.tui.clock import Clock
 from sendall.tui.drawing.rows import Look, mentions_me
 from sendall.tui.marks import ReadMark
 from sendall.tui.outgoing import Outgoing
+from sendall.tui.sentences import server_lost_sentence
 from sendall.tui.shelf import Shelf
 
 KEPT = 6_000
@@ -116,7 +118,7 @@ class OpenRoom:
 
     @property
     def is_private(self) -> bool:
-        return self.room.kind_line.startswith("PRIVATE")
+        return self.room.kind is Kind.PRIVATE
 
     @property
     def nick(self) -> str:
@@ -218,9 +220,9 @@ class OpenRoom:
                 if self.why_away:
                     self.tell("connected again", "done")
                 self.why_away = ""
-            case ServerLost(count=count):
+            case ServerLost():
                 self._apply(event)
-                self.tell(f"the server restarted and lost {count} entries that were seen here", "warning")
+                self.tell(server_lost_sentence(event), "warning")
             case SlowDown(retry_s):
                 self.slow_until = self.clock.monotonic() + retry_s
             case Alarm(alarm):

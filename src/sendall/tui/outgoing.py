@@ -14,12 +14,9 @@ from sendall.client.conversation.rows import Draft, State
 from sendall.client.conversation.timeline import Confirmed, Dropped, Failed, Timeline, Written
 from sendall.client.events import GivenUp, Held, InDoubt, NotKnown, Pending
 from sendall.client.joined import Room
-from sendall.client.names import safe_text
 from sendall.errors import SendallError
 from sendall.tui.clock import Clock
-
-QUOTED = 40
-"""Characters of a message that a line about it quotes."""
+from sendall.tui.sentences import given_up_sentence, held_sentence, in_doubt_sentence
 
 Tell = Callable[[str, str], None]
 """Puts a line, in a style, into the timeline."""
@@ -92,17 +89,11 @@ class Outgoing:
         """Take what the outbox tells."""
         match event:
             case Held(pendings):
-                since = min(pending.written for pending in pendings).astimezone()
-                lines = f"{len(pendings)} lines" if len(pendings) > 1 else "1 line"
-                self._tell(
-                    f"{lines} written {since:%Y-%m-%d %H:%M} and never confirmed, beginning "
-                    f"{quoted(pendings[0])}: /send-held sends, /discard-held drops",
-                    "warning",
-                )
-            case GivenUp(pending, code) if not isinstance(pending.what, Text):
-                self._tell(f"not accepted ({code.value}), though it may still appear: {quoted(pending)}", "warning")
-            case InDoubt(pending):
-                self._tell(f"not known whether it arrived: {quoted(pending)}  (/send-held or /discard-held)", "warning")
+                self._tell(held_sentence(pendings), "warning")
+            case GivenUp(pending) if not isinstance(pending.what, Text):
+                self._tell(given_up_sentence(event), "warning")
+            case InDoubt():
+                self._tell(in_doubt_sentence(event), "warning")
             case GivenUp():
                 pass  # a message stays as a draft that says so
 
@@ -137,9 +128,3 @@ class Outgoing:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def quoted(pending: Pending) -> str:
-    """Return the beginning of a message of one's own, in quotation marks."""
-    text = safe_text(pending.text)
-    return f'"{text}"' if len(text) <= QUOTED else f'"{text[: QUOTED - 1]}…"'

@@ -110,6 +110,12 @@ def typing_sentence(room: OpenRoom) -> str:
     )
 
 
+def above_composer(room: OpenRoom, below: int) -> str:
+    """Return who is writing, and how much is below what is in sight."""
+    more = f"↓ {below:,} below · Ctrl+End" if below else ""
+    return "  ".join(each for each in (more, typing_sentence(room)) if each)
+
+
 def top_line(room: OpenRoom) -> str:
     """Return what stands above the first row of the timeline."""
     if room.is_loading:

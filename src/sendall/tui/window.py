@@ -81,6 +81,10 @@ class Window:
         self._hold(timeline, index, 0)
         self.scroll(timeline, max(0, height // 2 - len(draw(index))), height, draw)
 
+    def below(self, timeline: Timeline) -> int:
+        """Return how many rows are below the edge."""
+        return max(0, len(timeline) - 1 - self._place(timeline)[0])
+
     def share(self, timeline: Timeline, height: int) -> tuple[float, float]:
         """Return where the window stands and how large it is, as parts of the timeline, by rows."""
         index, _ = self._place(timeline)

@@ -43,7 +43,7 @@ class Aside(NamedTuple):
     time: datetime | None = None
 
 
-Item = Event | Aside | DraftNews
+Item = Event | Said | Aside | DraftNews
 """What a timeline takes. Events that have no place in it (presence and the like) change nothing."""
 
 
@@ -73,6 +73,7 @@ class Timeline:
         self._unshown: set[int] = set()  # seqs of changes, which have no row
         self._marks = Marks()
         self._topics: dict[int, str] = {}
+        self._topic_seq = 0  # that of the newest
         self._nicks: dict[bytes, tuple[int, str]] = {}
         self._senders: dict[bytes, bytes] = {}
         self._tags = Tags()
@@ -116,7 +117,7 @@ class Timeline:
     @property
     def topic(self) -> str:
         """What the room is about, in one safe line; empty if nobody said."""
-        return self._topics[max(self._topics)] if self._topics else ""
+        return self._topics.get(self._topic_seq, "")
 
     @property
     def drafts(self) -> list[Draft]:
@@ -186,9 +187,8 @@ class Timeline:
         """
         index = self._order.index(key_at(first))
         rows = [self._order[at] for at in range(index)]
-        if self._topics:
-            newest = max(self._topics)
-            self._topics = {seq: topic for seq, topic in self._topics.items() if seq >= first or seq == newest}
+        newest = self._topic_seq
+        self._topics = {seq: topic for seq, topic in self._topics.items() if seq >= first or seq == newest}
         self.first_seq = max(self.first_seq, first)
         return self._forget(rows, first, _END)
 
@@ -229,6 +229,7 @@ class Timeline:
         seq, sender, what = said.seq, self._senders.get(said.sender, said.sender), said.what
         if isinstance(what, Topic):
             self._topics[seq] = what.text
+            self._topic_seq = max(self._topic_seq, seq)
             return self._note(_note_by(said.time, sender, said.nick, said.tag, seq, About.TOPIC, what.text))
         removed = self._take_out(self._placed.get(key_at(seq)))
         self._unshown.add(seq)
@@ -264,6 +265,7 @@ class Timeline:
         index = self._order.index(key_at(kept + 1))
         rows = [self._order[at] for at in range(index, len(self._order))]
         self._topics = {seq: topic for seq, topic in self._topics.items() if seq <= kept}
+        self._topic_seq = max(self._topics, default=0)
         self.last_seq = min(self.last_seq, kept)
         self.first_seq = min(self.first_seq, self.last_seq)
         return self._forget(rows, 0, kept)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sendall.tui.commands import program, rooms, talk
+from sendall.tui.commands import private, program, rooms, talk
 from sendall.tui.commands.registry import Registry
 
 
 def all_commands() -> Registry:
     """Return the commands of this version, in the order of the help."""
     registry = Registry()
-    for part in (program, rooms, talk):
+    for part in (program, rooms, talk, private):
         part.add_to(registry)
     return registry

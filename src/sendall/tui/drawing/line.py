@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.cells import cell_len, set_cell_size, split_graphemes
 
 from sendall.client.events import safe_text
 
@@ -94,19 +94,29 @@ def wrapped(given: Line, width: int, first: int | None = None) -> list[Line]:
 
 def _cut(word: Line, left: int, width: int) -> Iterator[Piece]:
     """Cut the pieces of a word that is longer than what is left of its line: to fill that, then line by line."""
-    if width_of(word) <= max(left, 0):
+    if width_of(word) <= left:
         yield from word
         return
     for text, ink in word:
         while text:
-            if left <= 0 or cell_len(text) > left:
-                room = left if left > 0 and cell_len(chop_cells(text, left)[0]) <= left else width
-                head = chop_cells(text, room)[0]
-            else:
-                head = text
+            head = _head(text, left) or _head(text, width) or text[0]
             yield head, ink
             left = (left if cell_len(head) <= left else width) - cell_len(head)
             text = text[len(head) :]
+
+
+def _head(text: str, width: int) -> str:
+    """Return as many whole graphemes as have room in `width` cells; none if not even the first has."""
+    text = text[: 8 * max(1, width) + 64]  # of a long text only what could have room is looked at
+    if cell_len(text) <= width:
+        return text
+    spans, _ = split_graphemes(text)
+    end = used = 0
+    for _, upto, cells in spans:
+        if used + cells > width:
+            break
+        end, used = upto, used + cells
+    return text[:end]
 
 
 def _words(given: Line) -> Iterator[tuple[Line, Line]]:
@@ -133,15 +143,13 @@ def hard_wrapped(given: Line, width: int) -> list[Line]:
     used = 0
     for text, ink in given:
         while text:
-            head = chop_cells(text, max(1, width - used))[0] if cell_len(text) > width - used else text
-            if not head or (used and used + cell_len(head) > width):
+            head = _head(text, width - used)
+            if not head and used:
                 lines.append([])
                 used = 0
                 continue
+            head = head or text[0]
             lines[-1].append((head, ink))
             used += cell_len(head)
             text = text[len(head) :]
-            if text:
-                lines.append([])
-                used = 0
     return lines

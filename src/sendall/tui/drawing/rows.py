@@ -23,14 +23,19 @@ from sendall.tui.drawing.prose import flows_of
 COLUMNS_FROM = 64
 """Cells from which names have a column of their own."""
 NAME_CELLS = 18
+NARROWEST = 32
+"""Cells below which lines are cut at the edge."""
 GROUP_S = 300
 """Seconds within which a person's next message needs no name again."""
 CLOCK = " 00:00 "
 HANG = 3
-QUOTED_CELLS = 60
+QUOTED_CELLS = 80
 MAX_LINES = 40
-"""Lines of one message that are shown; the rest is named, and `e`xport or the browser shows it."""
+"""Lines of one message that are shown; there is a key to open the rest."""
+MAX_CHARACTERS = 6_000
+"""Characters of one message that are drawn at all: nobody makes others wait."""
 
+_TO_OPEN = "Ctrl+Up, then o opens it"
 _REMARKS = {"came": "faint", "went": "faint", "warning": "warning", "alarm": "alarm", "done": "done"}
 
 
@@ -55,8 +60,13 @@ class Look(NamedTuple):
         return min(NAME_CELLS, self.width // 5)
 
 
-def lines_of(row: Row, before: Row | None, look: Look, *, is_first_new: bool = False) -> list[Line]:
-    """Return the lines of a row; `before` is the one above it."""
+def lines_of(
+    row: Row, before: Row | None, look: Look, *, is_first_new: bool = False, has_name: bool = False
+) -> list[Line]:
+    """Return the lines of a row; `before` is the one above it.
+
+    With `has_name` who said it stands there in any case; the lines are as many as without.
+    """
     lines = []
     day = _day_of(row)
     if day is not None and (before is None or (_day_of(before) or day) != day):
@@ -67,16 +77,16 @@ def lines_of(row: Row, before: Row | None, look: Look, *, is_first_new: bool = F
         case Post():
             if row.sender in look.ignored:
                 return lines
-            is_grouped = not lines and isinstance(before, Post | Draft) and _goes_on(row, before, look)
+            is_grouped = not lines and not has_name and _goes_on(row, before, look)
             lines += _post(row, look, is_grouped=is_grouped)
         case Draft():
-            is_grouped = not lines and isinstance(before, Post | Draft) and _goes_on(row, before, look)
+            is_grouped = not lines and not has_name and _goes_on(row, before, look)
             lines += _draft(row, look, is_grouped=is_grouped)
         case Note():
             if row.sender in look.ignored:
                 return lines
             lines += _note(row, look)
-    return lines
+    return lines if look.width >= NARROWEST else [cropped(each, look.width) for each in lines]
 
 
 def ruled(word: str, width: int, ink: str) -> Line:
@@ -160,9 +170,11 @@ def _note(note: Note, look: Look) -> list[Line]:
 
 def _said(text: str, look: Look, *, is_action: bool, ink: str) -> list[Flow]:
     if is_action:
-        flat = " ".join(each for each in safe_lines(text) if each)
+        flat = " ".join(each for each in safe_lines(text[:MAX_CHARACTERS]) if each)
         return [Flow(line((flat, f"{ink} italic".strip())))]
-    return flows_of(markdown.parse(text), look.is_mine, ink) or [Flow(line(("(nothing)", "faint")))]
+    flows = flows_of(markdown.parse(text[:MAX_CHARACTERS]), look.is_mine, ink) or [Flow(line(("(nothing)", "faint")))]
+    more = len(text) - MAX_CHARACTERS
+    return [*flows, Flow(line((f"… {more:,} more characters: {_TO_OPEN}", "faint")))] if more > 0 else flows
 
 
 def _quotation(re: int | None, look: Look) -> list[Flow]:
@@ -174,7 +186,8 @@ def _quotation(re: int | None, look: Look) -> list[Flow]:
         return [Flow(line(("↱ ", "key"), ("an earlier message", "quote")))]
     said = "deleted" if post.is_deleted else first_words(post.text)
     who = f"{post.nick}·{look.timeline.tag(post.sender)}"
-    room = max(10, min(QUOTED_CELLS, look.width - (look.name_cells + 12 if look.has_columns else 24)) - len(who))
+    taken = len(CLOCK) + look.name_cells + 3 if look.has_columns else 24
+    room = max(10, min(QUOTED_CELLS, look.width - taken - width_of([(f"↱ {who} ", "")])))
     return [Flow(line(("↱ ", "key"), (who, hue_of(post.sender)), (f" {fitted(said, room)}", "quote")))]
 
 
@@ -208,7 +221,9 @@ def _beside(
     if len(lines) > MAX_LINES:
         more = len(lines) - MAX_LINES + 1
         indent = len(CLOCK) + look.name_cells + 3 if look.has_columns else HANG
-        lines[MAX_LINES - 1 :] = [[(" " * indent, ""), (f"… {more} more lines: Ctrl+Up, then o opens it", "faint")]]
+        lines[MAX_LINES - 1 :] = [
+            [(" " * indent, ""), (fitted(f"… {more} more lines: {_TO_OPEN}", look.width - indent), "faint")]
+        ]
     return lines
 
 
@@ -257,7 +272,9 @@ def _inline(
     return [each for flow in flows for each in flow.lines(look.width)]
 
 
-def _goes_on(row: Post | Draft, before: Post | Draft, look: Look) -> bool:
+def _goes_on(row: Post | Draft, before: Row | None, look: Look) -> bool:
+    if before is None or isinstance(before, Note):
+        return False
     sender = row.sender if isinstance(row, Post) else look.me
     earlier = before.sender if isinstance(before, Post) else look.me
     is_other_kind = row.is_action or before.is_action or row.re is not None

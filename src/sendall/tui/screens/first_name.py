@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from sendall.client.names import NO_NICK, safe_nick
+from sendall.tui.naming import usable_name
 
 
 class FirstName(ModalScreen[str | None]):
@@ -38,8 +38,8 @@ class FirstName(ModalScreen[str | None]):
 
     @on(Input.Submitted)
     def _taken(self, event: Input.Submitted) -> None:
-        name = safe_nick(event.value)
-        if name == NO_NICK:
+        name = usable_name(event.value)
+        if name is None:
             self.query_one("#remark", Static).update("A name needs at least one letter or digit.")
         else:
             self.dismiss(name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -31,6 +32,8 @@ ROOMS_FROM, PEOPLE_FROM = 90, 112
 class RoomScreen(Screen[None]):
     """The screen that is always there, under whatever covers it."""
 
+    AUTO_FOCUS = "#composer"
+
     def __init__(self) -> None:
         super().__init__()
         self._folds: dict[str, bool] = {}  # what the person wants, whatever the width
@@ -50,10 +53,6 @@ class RoomScreen(Screen[None]):
             yield MembersPane(id="people")
         yield StatusLine(id="status")
         yield InkBook()
-
-    def on_mount(self) -> None:
-        self.composer.focus()
-        self._fold()
 
     def on_resize(self) -> None:
         self._fold()
@@ -80,7 +79,7 @@ class RoomScreen(Screen[None]):
     def _fold(self) -> None:
         width = self.app.size.width
         for pane, least in (("rooms", ROOMS_FROM), ("people", PEOPLE_FROM)):
-            self.query_one(f"#{pane}").display = not self._folds.get(pane, width < least)
+            self.query(f"#{pane}").set(display=not self._folds.get(pane, width < least))
 
     # -- what it shows ------------------------------------------------------------------------
 
@@ -100,5 +99,10 @@ class RoomScreen(Screen[None]):
         )
         self.query_one(StatusLine).show_standing(showing.standing_of(hall, room, is_tls=is_tls))
         rule = self.query_one("#writing")
-        rule.border_title = title or showing.typing_sentence(room) or None
+        rule.border_title = _plain(title or showing.above_composer(room, view.below))
         rule.set_class(bool(title), "-bound")
+
+
+def _plain(title: str) -> Content | None:
+    """Return a title as it stands: what people say is no markup, which could even call actions."""
+    return Content(title) if title else None

@@ -42,7 +42,7 @@ class Search(ModalScreen[Hit | None]):
             box.border_subtitle = "↑↓ choose · Enter goes there · Esc closes"
             yield Input(self._words, placeholder="words, or from:name", id="words", select_on_focus=False)
             yield Found(id="found")
-            yield Static("", id="remark")
+            yield Static("", id="remark", markup=False)
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()

@@ -9,6 +9,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 
 from sendall.tui.drawing.line import Line
@@ -27,7 +28,7 @@ class Sheet(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="sheet") as box:
-            box.border_title = self._title
+            box.border_title = Content(self._title)  # a name may be in it, which is no markup
             box.border_subtitle = "Esc closes · ↑↓ scroll"
             yield Page(self._draw, id="page")
 

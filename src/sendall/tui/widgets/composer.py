@@ -99,20 +99,19 @@ class Composer(TextArea):
             event.stop()
             event.prevent_default()
             self.offer(Choices(0, []))
-        else:
-            await super()._on_key(event)
+        # Everything else is TextArea's: Textual calls its handler next.
 
     async def _on_paste(self, event: events.Paste) -> None:
         rows = event.text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ").split("\n")
-        event.text = "\n".join(map(safe_text, rows))
-        await super()._on_paste(event)
+        event.text = "\n".join(map(safe_text, rows))  # what TextArea's handler inserts next
 
     def _enter(self) -> None:
         if self.is_offering and self._at >= 0:
             self.take(self._at)
             return
         text = self.text
-        self.offer(Choices(0, []))
+        self.past.add(text)
+        self.fill("")  # at once: what is typed next must not come behind it
         self.post_message(Entered(text))
 
     def action_complete(self) -> None:

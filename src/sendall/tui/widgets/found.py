@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import events
 from textual.message import Message
 
-from sendall.tui.drawing.line import Line, cropped, line
+from sendall.tui.drawing.line import Line, line, spread
 from sendall.tui.finding import Hit
 from sendall.tui.widgets.inked import Inked
 
@@ -43,8 +43,9 @@ class Found(Inked):
         for n, (_, each) in enumerate(self._found[top : top + self.size.height], top):
             is_chosen = n == self._at
             marked = [("› " if is_chosen else "  ", "key"), *each]
-            shown.append([(text, f"chosen {ink}") for text, ink in cropped(marked, width)] if is_chosen else marked)
-        return [cropped(each, width) for each in shown]
+            whole = spread(marked, [], width)
+            shown.append([(text, f"chosen {ink}") for text, ink in whole] if is_chosen else whole)
+        return shown
 
     def _top(self) -> int:
         return max(0, min(self._at - self.size.height // 2, len(self._found) - self.size.height))

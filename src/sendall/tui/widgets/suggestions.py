@@ -9,6 +9,8 @@ from sendall.tui.completion import Choice
 from sendall.tui.drawing.line import Line, line, spread
 from sendall.tui.widgets.inked import Inked
 
+LABEL = 22
+"""Cells that choices get before what they are for."""
 ROWS = 7
 """Choices that are in sight at once."""
 
@@ -37,13 +39,13 @@ class Suggestions(Inked):
         self.redraw(layout=True)
 
     def lines_at(self, width: int) -> list[Line]:
-        rows = []
+        lines = []
+        label = min(LABEL, max((len(choice.label) for choice in self._choices), default=0))
         for n, choice in enumerate(self._choices[self._top : self._top + ROWS], self._top):
             ink = "chosen" if n == self._at else ""
-            left = line((" ", ink), (choice.label, f"{ink} key"))
-            right = line((choice.note, f"{ink} faint"), (" ", ink))
-            rows.append(spread(left, right, width, ink))
-        return rows
+            left = line((f" {choice.label:<{label}}", f"{ink} key"), (f"  {choice.note}", f"{ink} faint"))
+            lines.append(spread(left, [], width, ink))
+        return lines
 
     def on_click(self, event: events.Click) -> None:
         if self._top + event.y < len(self._choices):

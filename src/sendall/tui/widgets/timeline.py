@@ -16,7 +16,7 @@ from textual.strip import Strip
 
 from sendall.client.conversation.rows import Draft, Post, Row
 from sendall.client.conversation.timeline import Timeline
-from sendall.tui.drawing.line import Line, line
+from sendall.tui.drawing.line import Line, cropped, line
 from sendall.tui.drawing.rows import Look, lines_of
 from sendall.tui.messages import ItemChosen, Looked, OlderWanted, PickingEnded
 from sendall.tui.widgets.inked import Inked
@@ -85,6 +85,11 @@ class TimelineView(Inked, can_focus=True):
         return self._window.is_at_end
 
     @property
+    def below(self) -> int:
+        """Rows that are below what is in sight."""
+        return 0 if self._look is None else self._window.below(self._look.timeline)
+
+    @property
     def picked(self) -> Row | None:
         """The message that is chosen; None: none is."""
         return self._picked
@@ -117,12 +122,11 @@ class TimelineView(Inked, can_focus=True):
         sights = self._window.sights(look.timeline, height, self._lines_at)
         used = sum(len(sight.lines) for sight in sights)
         blank = height - used
-        if blank and self._top_line:
-            self._add(line((f" {self._top_line}", "faint")), -1, width)
-            blank -= 1
         for _ in range(blank):
             self._add([], -1, width)
         picked = self._picked_index()
+        if sights and not sights[0].first and sights[0].at:
+            sights[0] = sights[0]._replace(lines=self._named_lines_at(sights[0].at)[: len(sights[0].lines)])
         for sight in sights:
             for each in sight.lines:
                 self._add(each, sight.at, width, is_picked=sight.at == picked)
@@ -159,13 +163,22 @@ class TimelineView(Inked, can_focus=True):
         row = timeline[index]
         before = timeline[index - 1] if index else None
         is_first_new = index == self._first_new
-        stamp = (row, timeline.stamp(row), before, is_first_new)
+        stamp = (row, timeline.stamp(row), before, is_first_new, self._top_line if index == 0 else "")
         known = self._cache.get(row.key)
         if known is not None and known[0] == stamp:
             return known[1]
         lines = lines_of(row, before, look, is_first_new=is_first_new)
+        if index == 0 and self._top_line:
+            lines = [cropped(line((f" {self._top_line}", "faint")), look.width), *lines]
         self._cache[row.key] = (stamp, lines)
         return lines
+
+    def _named_lines_at(self, index: int) -> list[Line]:
+        """Return the lines of the uppermost row: who said it is not to be guessed from what is out of sight."""
+        look = self._look
+        assert look is not None, "asked for by what has one"
+        row, before = look.timeline[index], look.timeline[index - 1]
+        return lines_of(row, before, look, is_first_new=index == self._first_new, has_name=True)
 
     # -- moving -------------------------------------------------------------------------------
 
