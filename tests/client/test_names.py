@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sendall.client.names import MAX_CLUSTER, MAX_NICK, TAG, Tags, safe_lines, safe_nick, safe_text, tag_of
@@ -45,6 +45,7 @@ def test_safe_text_is_one_harmless_line_whatever_came(raw: str) -> None:
 
 
 @given(st.text(st.characters(), max_size=200))
+@example("\u00b4 0")  # a mark with nothing to stand on, then a space
 def test_a_nick_is_short_and_never_empty(raw: str) -> None:
     """Whatever a name was, what is shown is not empty, fits into a card and can be encoded."""
     nick = safe_nick(raw)

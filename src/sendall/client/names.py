@@ -75,7 +75,7 @@ def safe_nick(nick: str) -> str:
         is_flag = "\U0001f1e6" <= c <= "\U0001f1ff"
         marks = marks + 1 if is_mark else 0
         flags = flags + 1 if is_flag else 0
-        if marks > _MARKS_PER_CHARACTER or (is_mark and not kept):
+        if marks > _MARKS_PER_CHARACTER or ((is_mark or c == " ") and not kept):
             continue
         goes_on = is_mark or (is_flag and flags % 2 == 0) or (category == "So" and bool(kept) and kept[-1] == _ZWJ)
         cluster = cluster + 1 if goes_on and cluster < MAX_CLUSTER else 1
