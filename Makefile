@@ -16,8 +16,9 @@ PURE := src/sendall/protocol/*,src/sendall/crypto/*,src/sendall/steward/*,$(subs
     $(patsubst %,src/sendall/log/%.py,tape roomlog batch grants retention memory) \
     $(patsubst %,src/sendall/server/%.py,admission authority connection delivery framing granting hosts kept_grants open_room \
         patience peers presence private_room reading reception relay room rooms seats session wants wire) \
-    $(patsubst %,src/sendall/client/%.py,address author backoff beginning events following handshake history items \
-        keys names outbox pacing people reading room session signals conversation/*)))
+    $(patsubst %,src/sendall/client/%.py,acts address author backoff beginning chronicle custody duties events following foyer handshake \
+        history items keys names origin outbox pacing people private_following private_room reading ring room session signals standing \
+        tidings verifying conversation/*)))
 
 .PHONY: run test check faults campaign bench screenshots clean
 .SILENT:

@@ -216,6 +216,48 @@ def test_a_late_reader_leaves_no_chain_values_it_never_had(bob: PrivateScribed) 
     assert again.room.log.h_at(at - 2) is None
 
 
+def test_nor_by_telling_something_else_in_its_place(bob: PrivateScribed) -> None:
+    """Another control entry stands where the kick was: the alarm comes with it, not at the end."""
+    bob.scribe.let_in(bob.scribe.eve)
+    bob.read(bob.scribe.lines[5:])
+    place = len(bob.scribe.lines)
+    bob.news(bob.scribe.epoch(removed=[bob.scribe.eve]))
+    again = later(bob, beginning=ALL)
+    again.scribe = copy_of(bob.scribe, place)
+    again.scribe.log(again.scribe.epoch())
+    again.subok(last=place + 5)
+    with pytest.raises(SecurityAlarm):
+        again.read()
+    assert again.alarms == ["history"]
+
+
+def test_what_must_be_met_again_stays_so_over_reconnections(bob: PrivateScribed) -> None:
+    """A connection that ends before it was met changes nothing."""
+    bob.news(bob.scribe.epoch())
+    again = later(bob, beginning=Beginning(since_ms=1))
+    for _ in range(2):
+        again.subok(from_=len(bob.scribe.lines))
+        again.read(bob.controls()[:2])
+        again.cut()
+    again.subok(from_=len(bob.scribe.lines))
+    again.know()
+    again.read(bob.controls())
+    again.present()
+    assert again.alarms == []
+    assert again.room.is_ready
+
+
+def test_a_signature_that_was_verified_ahead_is_not_verified_again(bob: PrivateScribed) -> None:
+    """Once: the very same bytes are believed for the place they were verified for."""
+    forged = bytearray(bob.scribe.invite("x"))
+    forged[-1] ^= 1
+    raw = bytes(forged)
+    bob.room.log.verified.add(raw)
+    bob.room.logged(len(bob.scribe.lines) + 1, 0, raw)
+    assert parse(raw).body[32:64] in bob.room.membership.invites
+    assert bob.room.log.verified == set()
+
+
 # -- what others may do ---------------------------------------------------------------------------
 
 
@@ -229,7 +271,7 @@ def test_an_admins_entry_on_one_that_was_not_shown_is_an_alarm(bob: PrivateScrib
     with pytest.raises(SecurityAlarm):
         bob.room.logged(len(bob.scribe.lines) + 1, 0, shown)
     bob.collect()
-    assert bob.alarms == ["fork", "lineage"]
+    assert bob.alarms == ["lineage"]
 
 
 def test_an_entry_of_an_epoch_that_never_began_here_is_an_alarm(bob: PrivateScribed) -> None:
@@ -552,6 +594,15 @@ def test_a_server_whose_clock_is_ahead_does_not_keep_a_key_for_ever(scribe: Priv
     assert rotates(bob)
 
 
+def test_what_is_due_is_wanted_once(scribe: PrivateScribe, rsa: RsaKey) -> None:
+    """However long it takes."""
+    bob = admin(scribe, rsa)
+    bob.wall += 40 * duties.EPOCH_MS
+    for _ in range(3):
+        bob.tick()
+    assert len(list(bob.room.acts.open)) == 1
+
+
 def test_who_left_before_a_program_ended_is_rotated_out_by_the_next(scribe: PrivateScribe, rsa: RsaKey) -> None:
     """The first admin who is there makes the new key, also if it knew of the leaving before it came."""
     scribe.let_in(scribe.eve)
@@ -666,6 +717,10 @@ def test_a_program_that_begins_at_the_end_is_shown_what_was_said_before_once_it_
     backfill = again.room.take_backfill()
     assert backfill == (1, len(scribe.lines))
     assert again.room.take_backfill() is None
+    nothing = PrivateScribed(scribe, rsa, saved=saved(first), beginning=Beginning(tail=0))
+    nothing.subok(from_=len(scribe.lines))
+    nothing.grant()
+    assert nothing.room.take_backfill() is None
 
 
 def test_a_sealed_message_of_a_program_that_crashed_is_looked_for(scribe: PrivateScribe, rsa: RsaKey) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sendall.client import events as ev
-from sendall.errors import Code, SecurityAlarm
+from sendall.errors import Code, Malformed, SecurityAlarm
 from sendall.protocol import frames as f
-from sendall.protocol.entry import EntryType
+from sendall.protocol.entry import EntryType, entry_hash
 from sendall.protocol.verdict import Verdict
 from tests.client.private_scribed import PrivateScribed, by_link
 from tests.conftest import RsaPool
@@ -56,6 +56,26 @@ def test_a_newcomer_joins_once_all_control_entries_have_come(bob: PrivateScribed
     joined(bob)
     bob.present()
     assert bob.entries() == []
+
+
+def test_an_answer_that_contradicts_itself_is_a_broken_promise(bob: PrivateScribed) -> None:
+    """A beginning behind the end."""
+    with pytest.raises(Malformed):
+        bob.subok(from_=3, last=2)
+
+
+def test_a_room_knows_the_links_that_lead_into_it(bob: PrivateScribed) -> None:
+    """The one it was entered by from the start, the others once it was read."""
+    scribe = bob.scribe
+    scribe.log(scribe.invite("other"))
+    mine, other = (entry_hash(line.entry) for line in scribe.lines if line.entry[1] == EntryType.INVITE)
+    assert bob.room.knows_link(mine)
+    assert not bob.room.knows_link(other)
+    enter(bob)
+    assert bob.room.knows_link(other)
+    assert not bob.room.knows_link(b"?" * 32)
+    member = PrivateScribed(scribe, bob.rsa)
+    assert not member.room.knows_link(mine)
 
 
 def test_who_is_in_asks_by_the_room_and_reads_on(bob: PrivateScribed) -> None:

@@ -209,6 +209,48 @@ async def test_two_private_rooms_of_one_name_and_an_open_one(host: Host) -> None
     assert names[0] == "ops"
 
 
+async def test_a_passphrase_guards_all_that_is_kept_of_a_room(host: Host) -> None:
+    """With it one comes back; without, nothing of the room can be read from the folder."""
+    folder = host.folder / "ada"
+    Keyring(folder).identity(None)
+    Keyring(folder).set_passphrase("correct horse")
+
+    def ada(passphrase: str) -> Client:
+        return sendall.connect(
+            host.address, nick="ada", state=folder, passphrase=lambda: passphrase, _rsa=host.rsa_pool[0]
+        )
+
+    async with ada("correct horse") as me:
+        room = await me.new_room("war room")
+        await room.send("secret")
+    with pytest.raises(UsageError):
+        async with ada("wrong"):
+            raise AssertionError("a wrong passphrase opened the folder")
+    kept = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    assert b"war room" not in kept
+    assert b"secret" not in kept
+    vault = Vault(folder, Keyring(folder).identity(lambda: "correct horse"))
+    [again] = vault.rooms()
+    vault.close()
+    async with ada("correct horse") as me:
+        assert await heard(await me.join_known(again), 1) == ["secret"]
+
+
+async def test_a_newcomer_is_shown_what_was_said_before_in_order(host: Host) -> None:
+    """Over epochs and pages, and then what is said now; nothing twice, nothing missing."""
+    async with host.client("ada") as ada:
+        room = await ada.new_room("ops")
+        for number in range(300):
+            room.post_nowait(f"{number}")
+            if number % 100 == 99:
+                await room.drain()
+                await room.rotate()
+        async with follows(host, "bob", (await room.invite()).link) as bob:
+            joined = await bob.join_link(since="all")
+            await room.send("now")
+            assert await heard(joined, 301) == [*(f"{number}" for number in range(300)), "now"]
+
+
 async def test_leaving_for_good_ends_the_room_here(host: Host) -> None:
     """The folder forgets it; who stays is told."""
     async with host.client("ada") as ada:

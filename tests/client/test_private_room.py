@@ -9,6 +9,7 @@ from sendall.client import duties
 from sendall.client import events as ev
 from sendall.client.beginning import Beginning
 from sendall.client.conversation.kinds import Topic
+from sendall.client.verifying import Unverified
 from sendall.errors import Code, Refused, UsageError
 from sendall.protocol import frames as f
 from sendall.protocol.entry import ZERO_32, EntryType, Role
@@ -392,6 +393,34 @@ def test_a_newcomer_whose_connection_ends_anywhere_is_in_once(ada: PrivateParty,
         assert ada.texts[-1] == f"after {turns}"
         bob.cut()
     assert len(ada.roles) == 9
+
+
+def test_a_link_that_no_room_knows_is_refused(ada: PrivateParty, rsa_pool: RsaPool) -> None:
+    """In words: the server has no such invite."""
+    bob = ada.newcomer(rsa_pool[1], (b"?" * 32, b"s" * 16))
+    [joined] = bob.session.joined
+    assert isinstance(joined.error, Refused)
+    assert joined.error.code is Code.UNKNOWN_INVITE
+    assert joined.error.hint
+
+
+def test_signatures_of_a_room_that_is_read_can_be_verified_ahead(ada: PrivateParty, rsa_pool: RsaPool) -> None:
+    """By the numbers and ids of the rooms that are not at the head; of others nothing is noted."""
+    link = ada.invite()
+    bob = PrivateParty(ada.world, rsa_pool[1], origin=by_link(rsa_pool[1], link), nick="bob")
+    bob.connect(pump=False)
+    while not bob.session.rooms_to_verify():
+        ada.world.run()
+        bob.read()
+        bob.send()
+    [(rid, room_id)] = bob.session.rooms_to_verify().items()
+    assert room_id == ada.room.room_id
+    bob.session.verified([Unverified(rid, room_id, b"raw"), Unverified(rid + 1, room_id, b"other")])
+    assert bob.room.log.verified == {b"raw"}
+    bob.pump()
+    bob.pump()
+    assert bob.room.is_settled
+    assert bob.session.rooms_to_verify() == {}
 
 
 # -- history --------------------------------------------------------------------------------------

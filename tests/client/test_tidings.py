@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from sendall.client.events import tag_of
 from sendall.client.tidings import tiding
 from sendall.protocol.bodies import parse_body
 from sendall.protocol.entry import ZERO_32, Role, parse
@@ -21,10 +22,14 @@ def scribe() -> PrivateScribe:
     return scribe
 
 
+CYD = tag_of(PrivateScribe("tidings").cyd.pk)
 Make = Callable[[PrivateScribe], bytes]
 CASES: dict[str, tuple[Make, str | None]] = {
     "join": (lambda s: s.join(s.cyd, "open"), "cyd joined by a link"),
-    "wait": (lambda s: s.join(s.cyd, "asks"), "cyd asked to join and waits: /admit cyd"),
+    "wait": (
+        lambda s: s.join(s.cyd, "asks"),
+        f"cyd asked to join and waits: /admit {CYD}",
+    ),
     "leave": (lambda s: s.leave(s.bob), "you left the room for good"),
     "kick": (
         lambda s: s.epoch(removed=[s.bob]),

@@ -95,8 +95,7 @@ class Chronicle(msgspec.Struct):
                 self.ends[body.invite_pk] = "revoked"
             case Admit():
                 self._came(body.id_pk, seq)
-            case RoleChange():
-                pass
+            # A role changes neither who is in nor which key there is.
 
     def was_member(self, id_pk: bytes, seq: int) -> bool:
         """Whether an entry of this identity at `seq` was a member's."""

@@ -203,8 +203,5 @@ class PrivateFollowing(Following):
         """Return `prev_auth` of an admin's authority entry; None of others."""
         if not entry.is_control or not self.state.membership.is_admin(entry.sender):
             return None
-        try:
-            body = parse_body(entry)
-        except Malformed:
-            return None
+        body = parse_body(entry)  # what is none is BAD, and tells nothing
         return body.prev_auth if isinstance(body, AuthorityBody) else None
