@@ -229,7 +229,7 @@ def test_an_admins_entry_on_one_that_was_not_shown_is_an_alarm(bob: PrivateScrib
     with pytest.raises(SecurityAlarm):
         bob.room.logged(len(bob.scribe.lines) + 1, 0, shown)
     bob.collect()
-    assert bob.alarms == ["fork", "lineage"]
+    assert bob.alarms == ["lineage"]
 
 
 def test_an_entry_of_an_epoch_that_never_began_here_is_an_alarm(bob: PrivateScribed) -> None:
