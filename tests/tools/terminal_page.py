@@ -25,8 +25,11 @@ def commands_table() -> str:
 def with_tables(page: str) -> str:
     """Return the page with both tables as they are now."""
     for name, table in (("keys", keys_table()), ("commands", commands_table())):
-        pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
-        page = re.sub(pattern, lambda found, table=table: f"{found[1]}{table}\n{found[2]}", page, flags=re.DOTALL)
+        pattern = rf"<!-- {name} -->\n(?P<table>.*?)<!-- end -->"
+        found = re.search(pattern, page, re.DOTALL)
+        assert found is not None, f"the page has no place for the {name}"
+        begin, end = found.span("table")
+        page = f"{page[:begin]}{table}\n{page[end:]}"
     return page
 
 
