@@ -12,7 +12,7 @@ READY := .venv/ready
 
 # The ranks without sockets, clocks and disks: every branch of theirs is shown by a test.
 COMMA := ,
-PURE := src/sendall/protocol/*,src/sendall/crypto/*,src/sendall/steward/*,$(subst $() ,$(COMMA),$(strip \
+PURE := src/sendall/protocol/*,src/sendall/crypto/*,src/sendall/steward/*,src/sendall/commands/grammar.py,$(subst $() ,$(COMMA),$(strip \
     $(patsubst %,src/sendall/log/%.py,tape roomlog batch grants retention memory) \
     $(patsubst %,src/sendall/server/%.py,admission authority connection delivery framing granting hosts kept_grants open_room \
         patience peers presence private_room reading reception relay room rooms seats session wants wire) \

@@ -34,7 +34,8 @@ def home_of(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SENDALL_", "XDG_", "COV_"))}
     kept.pop("NO_COLOR", None)
     folders = {"HOME": folder, "XDG_DATA_HOME": folder / "data", "XDG_CONFIG_HOME": folder / "config"}
-    python = {"PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
+    path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
+    python = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
     return kept | python | {name: str(path) for name, path in folders.items()} | {"TERM": "xterm"}
 
 

@@ -184,3 +184,20 @@ def test_the_full_screen_shows_a_private_room(ada: Home, bob: Home, server: Serv
         tmux.see("ada", "ended with 0")
     kept = "".join(path.read_text() for path in (Path(ada["XDG_DATA_HOME"]) / "sendall" / "client").glob("*.json"))
     assert "ops" not in kept
+
+
+@needs_tmux
+def test_the_full_screen_says_what_one_waits_for(ada: Home, bob: Home, server: Server, tmp_path: Path) -> None:
+    """Who follows a link with --approve sees the words by which the admin knows them; once in, the conversation."""
+    new_room(ada, server)
+    link = new_link(ada, "--approve")
+    words = next(line for line in done(bob, "id").splitlines() if line.startswith("words")).split()[1:]
+    with tmux_in(bob, tmp_path) as tmux:
+        tmux.start("bob", [*SENDALL, "join", link], 160, 34)
+        tmux.see("bob", "you wait to be let in by an admin, who sees you as bob·", words[0], words[-1])
+        (waiting,) = (row for row in members(ada).values() if row["waits"])
+        done(ada, "room", "admit", "ops", waiting["tag"])
+        done(ada, "send", "ops", "welcome bob")
+        tmux.see("bob", "│ welcome bob")
+        tmux.type("bob", "exit", "Enter")
+        tmux.see("bob", "ended with 0")

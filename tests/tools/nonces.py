@@ -119,7 +119,7 @@ def _passes_on(file: str, function: str) -> bool:
 
 @contextmanager
 def installed(audit: NonceAudit) -> Iterator[None]:
-    """Let `Aead.seal` report to this audit instead of to the one before."""
+    """Let `Aead.seal` report to this audit; the one before takes what is sealed in the block for a test's own."""
     init, seal = Aead.__init__, Aead.seal
 
     def audited_init(self: Aead, key: bytes) -> None:

@@ -24,12 +24,13 @@ def commands_table() -> str:
 
 def with_tables(page: str) -> str:
     """Return the page with both tables as they are now."""
-    return _filled(_filled(page, "keys", keys_table()), "commands", commands_table())
-
-
-def _filled(page: str, name: str, table: str) -> str:
-    pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
-    return re.sub(pattern, lambda found: f"{found[1]}{table}\n{found[2]}", page, flags=re.DOTALL)
+    for name, table in (("keys", keys_table()), ("commands", commands_table())):
+        pattern = rf"<!-- {name} -->\n(?P<table>.*?)<!-- end -->"
+        found = re.search(pattern, page, re.DOTALL)
+        assert found is not None, f"the page has no place for the {name}"
+        begin, end = found.span("table")
+        page = f"{page[:begin]}{table}\n{page[end:]}"
+    return page
 
 
 def _table(head: tuple[str, str], rows: list[tuple[str, str]]) -> str:

@@ -34,7 +34,7 @@ async def test_a_state_looks_as_it_did(tmp_path: Path, rsa_pool: RsaPool, scene:
         kept.write_text(now)
     actual = tmp_path / kept.name
     actual.write_text(now)
-    assert kept.exists(), f"there is no {kept} yet: {actual}"
+    assert kept.exists(), f"{kept} is not there"
     assert kept.read_text() == now, f"{actual} differs from {kept}"
 
 

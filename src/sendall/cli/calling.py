@@ -54,6 +54,6 @@ class Caller:
 
 def _with_waits(room: Room) -> Room:
     """Let the room tell what is missing before one can read and write."""
-    for line in waits_of(room):
-        room.tell(Notice(room.follower.log.head[0], line))
+    if waits := waits_of(room):
+        room.tell(Notice(room.follower.log.head[0], " ".join(line.strip() for line in waits)))
     return room

@@ -18,15 +18,16 @@ def show(state: Path | None) -> int:
     """Print tag, words, folder and whether a passphrase protects the identity; make one if there is none."""
     keyring = Keyring(state)
     me = keyring.identity(passphrase.ask)
-    is_sealed = keyring.has_passphrase()
-    protected = "yes" if is_sealed else "no: whoever copies the folder is you (sendall id passphrase sets one)"
+    protected = [("passphrase", "yes")]
+    if not keyring.has_passphrase():
+        protected = [("passphrase", "no: whoever copies the folder is you"), ("", "(sendall id passphrase sets one)")]
     rows = [
         ("tag", tag_of(me.pk)),
         ("words", words_of(person_fingerprint(me.pk))),
-        ("", "(the same eight as others see with your name in a private room: /members)"),
+        ("", "(others see the same eight with your name: /members in a private room)"),
         ("id", me.pk.hex()),
         ("folder", str(keyring.folder)),
-        ("passphrase", protected),
+        *protected,
     ]
     print("\n".join(f"{name:<11} {value}" for name, value in rows))
     return 0

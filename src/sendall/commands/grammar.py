@@ -192,8 +192,8 @@ def _read_invite(rest: str) -> Command:
                 made = Invite(made.uses, lifetime(value), approve=made.approve)
             case ["--uses" | "--for" as option]:
                 raise UsageError(f"{option} needs a value")
-            case [other, *_]:
-                raise UsageError(f"{other!r} is no option of /invite")
+            case _:
+                raise UsageError(f"{words[0]!r} is no option of /invite")
     return made
 
 
