@@ -319,6 +319,40 @@ def test_a_forged_entry_on_a_head_to_come_is_no_alarm(bob: PrivateScribed) -> No
     assert bob.alarms == []
 
 
+@pytest.mark.parametrize("hidden", ["join", "leave", "rekey"])
+def test_hidden_members_are_an_alarm_at_the_next_epoch_entry(bob: PrivateScribed, hidden: str) -> None:
+    """Not only with the first message of the new epoch: until then one would seal for who was removed."""
+    scribe = bob.scribe
+    scribe.let_in(scribe.eve)
+    scribe.log(scribe.invite("dan"))
+    bob.read(scribe.lines[5:])
+    told = copy_of(scribe, len(scribe.lines))
+    entry = {
+        "join": lambda: told.join(told.dan, "dan"),
+        "leave": lambda: told.leave(told.eve),
+        "rekey": lambda: told.rekey(told.eve, label="new"),
+    }[hidden]()
+    at = (told.state.seq, told.state.h)
+    assert told.log(entry) is Verdict.OK
+    told.state.seq, told.state.h = at
+    kick = told.epoch(removed=[told.eve] if hidden == "join" else [])
+    with pytest.raises(SecurityAlarm):
+        bob.room.logged(at[0] + 1, 0, kick)
+    bob.collect()
+    assert bob.alarms == ["lineage"]
+
+
+def test_an_epoch_entry_that_lost_to_a_join_is_no_alarm(bob: PrivateScribed) -> None:
+    """Its author had not seen the join: nothing was hidden."""
+    scribe = bob.scribe
+    bob.news(scribe.invite("dan"))
+    loser = scribe.epoch()
+    bob.news(scribe.join(scribe.dan, "dan"))
+    assert scribe.log(loser) is Verdict.CONFLICT
+    bob.read(scribe.lines[-1:])
+    assert bob.alarms == []
+
+
 def test_the_loser_of_a_race_is_no_alarm(bob: PrivateScribed) -> None:
     """An entry on a state that was valid once tells of no hidden one; nor does one of who is no member, or a lie."""
     scribe = bob.scribe
@@ -715,7 +749,7 @@ def test_a_program_that_begins_at_the_end_is_shown_what_was_said_before_once_it_
     assert again.room.take_backfill() is None
     again.grant()
     backfill = again.room.take_backfill()
-    assert backfill == (1, len(scribe.lines))
+    assert backfill == (1, len(scribe.lines), 0)
     assert again.room.take_backfill() is None
     nothing = PrivateScribed(scribe, rsa, saved=saved(first), beginning=Beginning(tail=0))
     nothing.subok(from_=len(scribe.lines))

@@ -22,8 +22,9 @@ _PASSING = (Came, Went, Presence, Signal, Typing, SeenUpTo, Named)
 class Hole:
     """Messages `first` … `last` that are not kept here, and are read when their turn comes."""
 
-    def __init__(self, first: int, last: int, *, is_backfill: bool = False) -> None:
+    def __init__(self, first: int, last: int, *, is_backfill: bool = False, since_ms: int = 0) -> None:
         self.first, self.last = first, last
+        self.since_ms = since_ms
         self.is_backfill = is_backfill
         """Whether they were said before this program came, and not heard and dropped."""
 
@@ -65,9 +66,9 @@ class Inbox:
                 queue.append(event)
         self._news.set()
 
-    def put_hole(self, first: int, last: int) -> None:
-        """Let the reader have messages that were said before this program came."""
-        self._queue.append(Hole(first, last, is_backfill=True))
+    def put_hole(self, first: int, last: int, since_ms: int) -> None:
+        """Let the reader have messages that were said before this program came, from `since_ms` on."""
+        self._queue.append(Hole(first, last, is_backfill=True, since_ms=since_ms))
         self._news.set()
 
     async def get(self) -> Event | Hole | None:

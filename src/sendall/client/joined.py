@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from sendall.client.conversation.kinds import Card, Hint, Spoken, content_of
-from sendall.client.events import Alarm, Event, Message, Notice, Pending, Told, tag_of
+from sendall.client.events import Alarm, Event, Message, Notice, Pending, Told, Unreadable, tag_of, utc
 from sendall.client.history import PageRead
 from sendall.client.inbox import Hole, Inbox
 from sendall.client.outbox_store import Lane
@@ -242,9 +242,11 @@ class Room(Speaker):
                     break
                 told.update((event.seq, event) for event in page.told)
                 before = min(before, page.first)
+            since = utc(hole.since_ms)
             for seq in range(first, upto):
-                if seq in told:
-                    yield told[seq]
+                event = told.get(seq)
+                if event is not None and (isinstance(event, Unreadable) or event.time >= since):
+                    yield event
             if not told and not hole.is_backfill:
                 yield Notice(first, f"messages {first} to {upto - 1} were pruned before they were read here")
             first = upto

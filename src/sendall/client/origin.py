@@ -41,3 +41,5 @@ class Backfill(NamedTuple):
 
     first: int
     last: int
+    since_ms: int
+    """Those of an earlier time are left out."""

@@ -27,6 +27,7 @@ SAVE_EVERY_S = 5.0
 
 A new epoch is saved at once: no later program takes an older one for the newest, and a removal for undone.
 """
+RENEW_AGAIN_S = 60.0
 
 
 class PrivateRooms:
@@ -46,6 +47,7 @@ class PrivateRooms:
         ] = {}  # (seq of the newest control entry, epoch, when)
         self._known: set[PrivateFollower] = set()
         self._making: set[asyncio.Task[None]] = set()
+        self._renew_at = 0.0
         self._entering = asyncio.Lock()
         # Making an RSA key takes a while, in which the same room might be entered twice.
 
@@ -106,7 +108,7 @@ class PrivateRooms:
             if follower.is_out:  # and not merely by the server's word, which may be wrong
                 self._vault.forget(follower.room_id)
             return
-        if follower.duties.needs_wrap and not self._making:
+        if follower.duties.needs_wrap and not self._making and time.monotonic() >= self._renew_at:
             task = asyncio.get_running_loop().create_task(self._renew(follower))
             self._making.add(task)
             task.add_done_callback(self._making.discard)
@@ -115,8 +117,11 @@ class PrivateRooms:
     async def _renew(self, follower: PrivateFollower) -> None:
         rsa = await new_wrap()
         if follower.duties.needs_wrap:
-            follower.renew_wrap(rsa)
-            self._carrier.wake()
+            with suppress(UsageError):  # a folder that is full: another is made in a minute
+                follower.renew_wrap(rsa)
+                self._carrier.wake()
+                return
+        self._renew_at = time.monotonic() + RENEW_AGAIN_S
 
     def _name(self, room: PrivateRoom, topic: str) -> None:
         """An admin's client said what the room is called: that is how this device knows it, unless it knew before."""

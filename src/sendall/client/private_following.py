@@ -190,8 +190,10 @@ class PrivateFollowing(Following):
         state = self.state
         if verdict in (Verdict.BAD, Verdict.BAD_SIG) or entry.sender not in state.membership.members:
             return
-        follows = self._follows(entry)
-        if (follows is None or follows in self.chronicle.auths) and entry.epoch <= state.epoch:
+        body = parse_body(entry) if entry.is_control and state.membership.is_admin(entry.sender) else None
+        follows = body.prev_auth if isinstance(body, AuthorityBody) else None
+        is_known = follows is None or follows in self.chronicle.auths
+        if is_known and entry.epoch <= state.epoch and not self._has_other_members(entry, body):
             return
         sentence = (
             f"entry {seq} of {self.name!r}, by {tag_of(entry.sender)}, follows a change of the room that the server "
@@ -199,9 +201,10 @@ class PrivateFollowing(Following):
         )
         raise self._stop("lineage", sentence)
 
-    def _follows(self, entry: Entry) -> bytes | None:
-        """Return `prev_auth` of an admin's authority entry; None of others."""
-        if not entry.is_control or not self.state.membership.is_admin(entry.sender):
-            return None
-        body = parse_body(entry)  # what is none is BAD, and tells nothing
-        return body.prev_auth if isinstance(body, AuthorityBody) else None
+    def _has_other_members(self, entry: Entry, body: Body | None) -> bool:
+        """Whether an admin who had seen every control entry that was shown here counted other members than this client.
+
+        A join, a leave or a rekey is hidden then; the members' key is a new one, so nothing may be sealed.
+        """
+        is_of_now = isinstance(body, Epoch) and entry.epoch == self.state.epoch and body.prev_auth == self.state.auth
+        return is_of_now and self.chronicle.past.seq <= entry.head_seq

@@ -296,7 +296,7 @@ class PrivateRoom(Room):
         settled.clear()
         backfill = self.follower.take_backfill()
         if backfill is not None:
-            self.inbox.put_hole(backfill.first, backfill.last)
+            self.inbox.put_hole(*backfill)
         removed = next((event for event in self.follower.events if isinstance(event, Removed)), None)
         for event in self.follower.events:
             if isinstance(event, Change) and isinstance(event.what, Topic):

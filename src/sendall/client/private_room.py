@@ -149,12 +149,12 @@ class PrivateFollower(Standing):
         self.duties.subscribed(now)
         self._want_at = now + WANT_AFTER_S
         if is_first and self.log.state.seq:
-            first, _ = self._beginning.shown(ok.last)
+            first, since_ms = self._beginning.shown(ok.last)
             self._reader.show_from = first
             if not self.log.state.history:
                 first = max(first, self.chronicle.first_seq_for(self.me))  # nobody has keys of older ones for us
             if first <= ok.from_:
-                self._backfill = Backfill(max(first, 1), ok.from_)
+                self._backfill = Backfill(max(first, 1), ok.from_, since_ms)
         return True
 
     def could_not_join(self, refused: Refused) -> None:
@@ -181,13 +181,13 @@ class PrivateFollower(Standing):
         super().heard_control(seq, entry, body, early=early)
         own = self.acts.came_back(entry.raw, seq) if entry.sender == self.me else None
         self.acts.control_changed(self.log.state)
-        self._see_to(entry, body, is_own=own is not None)
+        self._see_to(seq, entry, body, is_own=own is not None)
         if not early:
             sentence = tiding(entry, body, self.membership, self.nick_of, self.me)
             if sentence:
                 self.events.append(ev.Notice(seq, sentence))
 
-    def _see_to(self, entry: Entry, body: b.Body, *, is_own: bool) -> None:
+    def _see_to(self, seq: int, entry: Entry, body: b.Body, *, is_own: bool) -> None:
         """Do what a control entry asks of this client: hand out keys, make new ones, go."""
         match body:
             case b.Genesis() if self._origin.genesis is not None:
@@ -206,6 +206,9 @@ class PrivateFollower(Standing):
                     self._went_out(f"{self.nick_of(entry.sender)} removed you from {self.name!r}")
             case b.Invite() if entry.sender == self.me:
                 self.custody.owe_door(body.invite_pk)
+            case b.Admit() if body.id_pk == self.me:
+                if self.place_in_log.is_foyer_read:
+                    self.events.append(ev.Notice(seq, f"{self.nick_of(entry.sender)} let you in"))
             case b.Admit() if entry.sender == self.me:
                 self.custody.owe_member(body.id_pk)
             case b.Leave() if entry.sender == self.me:

@@ -63,6 +63,7 @@ class ClientSession:
         self._rooms = list(rooms)
         self._by_rid: dict[int, RoomFollower] = {}
         self._asked: dict[int, RoomFollower] = {}  # q of a sub
+        self._told: set[RoomFollower] = set()
         self._sub_later: list[tuple[float, RoomFollower]] = []
         self._said: list[Action] = []
         self._next_q = 0
@@ -275,7 +276,9 @@ class ClientSession:
             return
         if is_followed:
             self._by_rid[ok.rid] = room
-            self.joined.append(Joined(room, None))
+            if room not in self._told:  # a newcomer asks twice, and comes once
+                self._told.add(room)
+                self.joined.append(Joined(room, None))
         else:
             self._sub(room)
 
