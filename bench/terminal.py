@@ -2,7 +2,9 @@
 
 Measures what a person feels, and only reports: from a key to the screen while a room speaks a thousand
 times a second, scrolling in 100,000 messages, memory over them, and the start. Real application and
-timeline on the stage of the tests; no server, so that the figures are the screen's.
+timeline on the stage of the tests; no server, so that the figures are
+the screen's; only the start is of a real terminal and server. From a key to the screen: until the row with
+its letter is drawn for the frame; writing that to the terminal is not in it.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pathlib import Path
 from textual import events
 
 from sendall.crypto.primitives import RsaKey
+from tests.cli.programs import SENDALL, Server, Terminal, home_of
 from tests.tui.stage import Staged, StagedRoom, message, staged
 
 RATE = 1_000
@@ -27,6 +30,7 @@ SECONDS = 10
 KEYS_A_SECOND = 12
 MANY = 100_000
 SIZE = (120, 40)
+STARTS = 10
 
 
 async def rain(room: StagedRoom, seconds: float) -> None:
@@ -119,15 +123,26 @@ async def scrolling(folder: Path, rsa: RsaKey) -> None:
         print(f"from there to the first: {jump:.1f} ms")
 
 
-def imports() -> None:
-    """Print how long a Python takes that imports the application, and one that imports nothing."""
-    for name, code in (("Python alone", "pass"), ("with the application", "import sendall.tui.app, sendall.cli.join")):
-        took = []
-        for _ in range(5):
-            began = time.perf_counter()
-            subprocess.run([sys.executable, "-c", code], check=True)
-            took.append(time.perf_counter() - began)
-        print(f"start, {name}: {min(took):.2f} s")
+def starts() -> None:
+    """Print how long from a command to the room on the screen, and how much of that is Python's own start."""
+    with tempfile.TemporaryDirectory() as folder:
+        env = home_of(Path(folder))
+        own, took = [], []
+        with Server(env, Path(folder) / "server") as server:
+            for _ in range(STARTS):
+                began = time.perf_counter()
+                subprocess.run([sys.executable, "-c", "pass"], check=True)
+                own.append(time.perf_counter() - began)
+                began = time.perf_counter()
+                terminal = Terminal(env, [*SENDALL, "join", server.address, "--nick", "ada"])
+                terminal.expect("sealed")
+                took.append(time.perf_counter() - began)
+                terminal.close()
+    print(f"start to the room on the screen: {_spread(took)}, of which Python's own {statistics.median(own):.2f} s")
+
+
+def _spread(seconds: list[float]) -> str:
+    return f"least {min(seconds):.2f} s, median {statistics.median(seconds):.2f} s, most {max(seconds):.2f} s"
 
 
 async def main() -> None:
@@ -138,5 +153,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    imports()
+    print(f"cores in use by others before: {os.getloadavg()[0]:.1f} of {os.cpu_count()}")
+    starts()
     asyncio.run(main())
