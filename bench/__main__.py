@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench import goals, report
 from bench.members import WrongBytes
-from bench.report import Results, about, keep, tables, write_page
+from bench.report import Results, about, keep, other_tables, tables, write_page
 from bench.rounds import CHUNK, EVERYBODY, SENDALL, SENDALL_TLS, Arrival, Case, Row, measure
 from bench.scenarios import Facts, Sizes, many_rooms, reading, stalled, starting, syncing
 from bench.servers import BUILD, NoCompiler, cores_busy
@@ -129,7 +129,7 @@ def _say(line: str) -> None:
 
 
 def _show(results: Results, busy: float, *, write_docs: bool) -> None:
-    sections = [goals.table(results), tables(results)]
+    sections = [goals.table(results), tables(results), other_tables(results)]
     print("\n\n".join(sections))
     if write_docs:
         write_page(sections, about(results, busy))

@@ -83,6 +83,27 @@ def tables(results: Results) -> str:
     return "\n".join(flat) + "\n\n" + "\n".join(paced)
 
 
+def other_tables(results: Results) -> str:
+    """Return what is not of rounds as Markdown: connections, many rooms, and each scenario's figures by name."""
+    arriving = "| members | server | CPU µs/connection | connections/s and core | memory KB, idle |"
+    lines = [arriving, _rule(arriving)]
+    lines += [
+        f"| {a.members:,} | {a.server} | {a.cpu_us:,.0f} | {1e6 / (a.cpu_us or 1e-9):,.0f} | {a.rss_bytes / 1000:.1f} |"
+        for a in results.arrivals
+    ]
+    rooms = "| many small rooms | deliveries/s | CPU µs/delivery |"
+    lines += ["", rooms, _rule(rooms)]
+    for server in dict.fromkeys(figures.server for figures in results.rooms):
+        of = [figures for figures in results.rooms if figures.server == server]
+        rate, cpu = statistics.median(map(rate_of, of)), statistics.median(map(cpu_of, of))
+        lines.append(f"| {server} | {rate:,.0f} | {cpu:.3f} |")
+    other = "| scenario | figure | value |"
+    lines += ["", other, _rule(other)]
+    for scenario, facts in results.facts.items():
+        lines += [f"| {scenario} | `{name}` | {value:,.2f} |" for name, value in facts.items()]
+    return "\n".join(lines)
+
+
 def _rule(head: str) -> str:
     return "|" + "---|" * (head.count("|") - 1)
 

@@ -14,7 +14,7 @@ from bench.contestants import Audience, Room
 from bench.load import Figures, Load, run
 from bench.members import WrongBytes, verify
 from bench.peers import ALL, Missing, Peer, running
-from bench.report import Results, about, load, tables, write_page
+from bench.report import Results, about, load, other_tables, tables, write_page
 from bench.rounds import CHUNK, EACH, SENDALL, SENDALL_TLS, Arrival, Case, Row, measure
 from bench.scenarios import Sizes
 from bench.servers import NoCompiler, compiled_generator, sendall_server
@@ -167,12 +167,15 @@ def test_the_page_is_written_between_its_markers(tmp_path: Path) -> None:
     """The text by hand stays; the tables are replaced."""
     page = tmp_path / "performance.md"
     page.write_text(f"by hand\n{report.BEGIN}\nold\n{report.END}\nalso by hand\n")
-    write_page([tables(RESULTS)], about(RESULTS, 0.0), page)
+    write_page([tables(RESULTS), other_tables(RESULTS)], about(RESULTS, 0.0), page)
     text = page.read_text()
     assert text.startswith("by hand\n")
     assert text.endswith("\nalso by hand\n")
     assert "| 1,000 | 4 | sendall | 100 | 100,000 | 50% | 1.000 | 2.0 × |" in text
     assert "| 1,000 | 10 | sendall | 4.0 / 5.0 | 1.0 / 2.0 | 1.00 | 1.00 × |" in text
+    assert "| 5,000 | sendall | 300 | 3,333 | 6.0 |" in text
+    assert "| Redis | 50,000 | 1.000 |" in text
+    assert "| reading | `cpu_s` | 2.00 |" in text
     assert "old" not in text
 
 
