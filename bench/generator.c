@@ -8,11 +8,16 @@
  *   delivery BYTES   of one frame 02, the same for all
  *   expect COUNT     deliveries that each member must get
  *   timeout S        from the first byte written
+ *   rate R           one message every 1/R seconds instead of flat out; the one that writes counts alone,
+ *                    and the time until each member has each message is taken
  *   member FD        hears everything; bytes are counted, not looked at
  *   keeper FD FILE   the same; all that comes is written to FILE after the clock
  *   writer FD FILE SENDER TOTAL MESSAGE_BYTES ENTRIES WINDOW
  *                    hears everything, and writes FILE: TOTAL entries in messages of that size with
  *                    so many ENTRIES each (the last may have fewer); at most WINDOW are unconfirmed
+ *   source FD FILE TOTAL MESSAGE_BYTES
+ *                    writes FILE: TOTAL messages of that size; what comes back is thrown away
+ *   tls KEY IV SEQ   of the connection in the line before: what comes is TLS 1.3 records from that number on
  *
  * An entry is confirmed when it comes back to its writer, who knows it by its own id (SENDER, hex).
  * One line of JSON on stdout; status 0: everything came, 1: it did not.
@@ -28,16 +33,22 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+#include "base.h"
+#ifdef TLS
+#include "records.h"
+#endif
 
 enum { READ_MAX = 256 * 1024, EVENTS = 512, MESSAGES_PER_TURN = 4, SENDER_AT = 25 + 8, SENDER = 32, STALL_S = 15 };
 
-typedef struct { char *data; size_t size, room; } Bytes;
-
 typedef struct {
     int fd;
-    bool looks, is_text, done, waits_to_write;
+    bool looks, is_text, done, waits_to_write, is_source;
+#ifdef TLS
+    Records *tls;
+#endif
     uint8_t head[4];
     int head_have;
     uint64_t left;                /* of the WebSocket message that is coming */
@@ -52,46 +63,21 @@ typedef struct {
 } Member;
 
 static Member *members;
-static int member_count, done_count, poll_fd;
+static int member_count, done_count, hearing, poll_fd, timer_fd = -1;
 static bool framed = true;
 static uint64_t delivery, expect, all_bytes;
-static double timeout = 60, confirmed_at;
+static double timeout = 60, rate, confirmed_at;
+static uint64_t released;             /* paced: how many messages may be written by now */
+static double *went_at, *last_at;     /* paced: by message, when it was written and when the last member had it */
+static float *delays;                 /* paced: of each delivery, seconds */
+static uint64_t delay_count;
 static char buffer[READ_MAX];
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void fail(const char *what, long number) {
-    printf("{\"ok\":false,\"error\":\"%s (%ld)\"}\n", what, number);
-    exit(1);
-}
-
-static void append(Bytes *to, const char *from, size_t size) {
-    if (to->size + size > to->room) {
-        to->room = 2 * (to->size + size);
-        to->data = realloc(to->data, to->room);
-        if (!to->data) fail("out of memory", (long)to->room);
-    }
-    memcpy(to->data + to->size, from, size);
-    to->size += size;
-}
-
-static Bytes load(const char *path) {
-    Bytes all = {0};
-    FILE *file = fopen(path, "rb");
-    if (!file) fail("cannot open a writer's file", errno);
-    for (size_t n; (n = fread(buffer, 1, sizeof buffer, file)) > 0;) append(&all, buffer, n);
-    fclose(file);
-    return all;
-}
 
 /* -- writing ------------------------------------------------------------------------------------ */
 
 static void flush(Member *m) {
     uint64_t may = (m->confirmed + m->window) / m->entries * m->message;
+    if (rate && may > released * m->message) may = released * m->message;
     if (may > m->outgoing.size) may = m->outgoing.size;
     bool full = false;
     while (m->sent < may && !full) {
@@ -102,7 +88,11 @@ static void flush(Member *m) {
         uint64_t first = m->sent / m->message * m->entries, end = (m->sent + n) / m->message * m->entries;
         m->sent += n;
         if (m->sent == m->outgoing.size) end = m->total;
-        for (double t = now(); first < end && first < m->total; first++) m->sent_at[first] = t;
+        double t = now();
+        for (; first < end && first < m->total; first++) {
+            m->sent_at[first] = t;
+            if (rate) went_at[first] = t;
+        }
     }
     if (full == m->waits_to_write) return;
     struct epoll_event wanted = {.events = EPOLLIN | (full ? EPOLLOUT : 0), .data.ptr = m};
@@ -120,7 +110,16 @@ static void confirm(Member *m) {
 
 /* -- reading ------------------------------------------------------------------------------------ */
 
+static void delayed(uint64_t first, uint64_t end) {
+    double t = now();
+    for (; first < end && first < expect; first++) {
+        delays[delay_count++] = (float)(t - went_at[first]);
+        last_at[first] = t;
+    }
+}
+
 static void count(Member *m, uint64_t bytes) {
+    if (rate) delayed(m->got / delivery, (m->got + bytes) / delivery);
     m->got += bytes;
     all_bytes += bytes;
     if (m->got > expect * delivery) fail("a member got more than was written", (long)m->got);
@@ -203,61 +202,117 @@ static void skim(Member *m) {
     }
 }
 
+static void heard(void *of, const char *p, uint64_t size) {
+    Member *m = of;
+    if (m->keep_path) append(&m->kept, p, size);
+    feed(m, p, size);
+}
+
 static void readable(Member *m) {
-    if (!m->looks) {
+    if (m->is_source) {
+        take(m, buffer, READ_MAX, MSG_TRUNC);
+        return;
+    }
+#ifdef TLS
+    if (m->tls) {
+        ssize_t got = take(m, records_room(m->tls), records_space(m->tls), 0);
+        if (got > 0 && !open_records(m->tls, (size_t)got, heard, m)) fail("a TLS record that is none", m->fd);
+        if (got > 0 && m->total) flush(m);
+        return;
+    }
+#endif
+    if (!m->looks && !rate) {
         skim(m);
         return;
     }
     ssize_t n = take(m, buffer, READ_MAX, 0);
     if (n < 0) return;
-    if (m->keep_path) append(&m->kept, buffer, n);
-    feed(m, buffer, n);
+    heard(m, buffer, (uint64_t)n);
     if (m->total) flush(m);
 }
 
 /* -- the run ------------------------------------------------------------------------------------ */
 
+static void read_writer(Member *m, const char *path) {
+    unsigned long long total, message, entries = 1, window = 1ull << 32;
+    if (!m->is_source)
+        for (int i = 0; i < SENDER; i++) if (scanf("%2hhx", &m->sender[i]) != 1) fail("no id", member_count);
+    if (scanf("%llu %llu", &total, &message) != 2) fail("no sizes", member_count);
+    if (!m->is_source && scanf("%llu %llu", &entries, &window) != 2) fail("no window", member_count);
+    m->outgoing = load(path);
+    m->total = total; m->message = message; m->entries = entries; m->window = window;
+    m->delivery = malloc(delivery);
+    m->sent_at = calloc(total, sizeof *m->sent_at);
+}
+
+static void read_tls(void) {
+    char key[65], iv[25];
+    unsigned long long seq;
+    if (!member_count || scanf("%64s %24s %llu", key, iv, &seq) != 3) fail("a plan that is none", member_count);
+#ifdef TLS
+    if (!(members[member_count - 1].tls = records_from(key, iv, seq))) fail("no TLS keys", member_count);
+#else
+    fail("compiled without TLS", member_count);
+#endif
+}
+
 static void read_plan(void) {
     char word[16], path[1024];
     for (int room = 0; scanf("%15s", word) == 1;) {
+        if (!strcmp(word, "tls")) { read_tls(); continue; }
         unsigned long long number;
         if (scanf("%llu", &number) != 1) fail("a plan that is none", member_count);
         if (!strcmp(word, "framed")) { framed = number; continue; }
         if (!strcmp(word, "delivery")) { delivery = number; continue; }
         if (!strcmp(word, "expect")) { expect = number; continue; }
         if (!strcmp(word, "timeout")) { timeout = (double)number; continue; }
+        if (!strcmp(word, "rate")) { rate = (double)number; continue; }
         if (member_count == room) members = realloc(members, sizeof *members * (size_t)(room = 2 * room + 64));
         Member *m = &members[member_count++];
-        *m = (Member){.fd = (int)number, .looks = strcmp(word, "member") != 0};
+        bool writes = !strcmp(word, "writer") || !strcmp(word, "source");
+        *m = (Member){.fd = (int)number, .looks = writes || !strcmp(word, "keeper"),
+                      .is_source = !strcmp(word, "source")};
+        hearing += !m->is_source;
         if (m->looks && scanf("%1023s", path) != 1) fail("a plan that is none", member_count);
         if (!strcmp(word, "keeper")) m->keep_path = strdup(path);
-        if (strcmp(word, "writer")) continue;
-        unsigned long long total, message, entries, window;
-        for (int i = 0; i < SENDER; i++) if (scanf("%2hhx", &m->sender[i]) != 1) fail("no id", member_count);
-        if (scanf("%llu %llu %llu %llu", &total, &message, &entries, &window) != 4) fail("no sizes", member_count);
-        m->outgoing = load(path);
-        m->total = total; m->message = message; m->entries = entries; m->window = window;
+        if (writes) read_writer(m, path);
     }
-    if (!delivery || !expect || !member_count) fail("a plan without work", member_count);
+    if (!delivery || !expect || !hearing) fail("a plan without work", member_count);
 }
 
-static void prepare(Member *m) {
+static void wait_for(Member *m) {
     struct epoll_event wanted = {.events = EPOLLIN, .data.ptr = m};
     if (epoll_ctl(poll_fd, EPOLL_CTL_ADD, m->fd, &wanted)) fail("cannot wait for a socket", errno);
-    if (!m->total) return;
-    m->delivery = malloc(delivery);
-    m->sent_at = calloc(m->total, sizeof *m->sent_at);
+}
+
+static void prepare_pace(void) {
+    went_at = calloc(expect, sizeof *went_at);
+    last_at = calloc(expect, sizeof *last_at);
+    delays = calloc(expect * (uint64_t)hearing, sizeof *delays);
+    timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    struct timespec every = {.tv_sec = (time_t)(1 / rate), .tv_nsec = (long)(1e9 / rate) % 1000000000};
+    struct itimerspec pace = {.it_interval = every, .it_value = every};
+    if (timer_fd < 0 || timerfd_settime(timer_fd, 0, &pace, NULL)) fail("no timer", errno);
+    struct epoll_event wanted = {.events = EPOLLIN, .data.ptr = NULL};
+    epoll_ctl(poll_fd, EPOLL_CTL_ADD, timer_fd, &wanted);
+}
+
+static void write_on(void) {
+    uint64_t ticks;
+    if (timer_fd >= 0 && read(timer_fd, &ticks, sizeof ticks) == sizeof ticks) released += ticks;
+    for (int i = 0; i < member_count; i++) if (members[i].total) flush(&members[i]);
 }
 
 static void run(double began) {
     struct epoll_event events[EVENTS];
     double progress_at = began;
     uint64_t before = 0;
-    for (int i = 0; i < member_count; i++) if (members[i].total) flush(&members[i]);
-    while (done_count < member_count) {
+    write_on();
+    while (done_count < hearing) {
         int n = epoll_wait(poll_fd, events, EVENTS, 200);
         for (int i = 0; i < n; i++) {
             Member *m = events[i].data.ptr;
+            if (!m) { write_on(); continue; }
             if (events[i].events & ~(unsigned)EPOLLOUT) readable(m);
             if (events[i].events & EPOLLOUT) flush(m);
         }
@@ -268,40 +323,62 @@ static void run(double began) {
     }
 }
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void report(double began, double ended) {
+/* The time from writing a message until its author has it back; of sources it is not known. */
+static void report_receipts(void) {
     uint64_t written = 0, at = 0;
-    for (int i = 0; i < member_count; i++) written += members[i].total;
-    double *waits = malloc(sizeof *waits * written);
+    for (int i = 0; i < member_count; i++) if (!members[i].is_source) written += members[i].total;
+    double *waits = malloc(sizeof *waits * (written + 1));
     for (int i = 0; i < member_count; i++) {
-        if (!members[i].total) continue;
+        if (!members[i].total || members[i].is_source) continue;
         memcpy(waits + at, members[i].sent_at, sizeof *waits * members[i].total);
         at += members[i].total;
     }
+    if (!written) waits[written++] = 0;
     qsort(waits, written, sizeof *waits, ascending);
+    printf("\"receipt_p50_ms\":%.3f,\"receipt_p99_ms\":%.3f", waits[written / 2] * 1e3,
+           waits[written - 1 - written / 100] * 1e3);
+}
+
+static void report_delays(void) {
+    if (!rate || !delay_count) return;
+    for (uint64_t i = 0; i < expect; i++) last_at[i] -= went_at[i];
+    qsort(last_at, expect, sizeof *last_at, ascending);
+    qsort(delays, delay_count, sizeof *delays, rising);
+    printf(",\"all_p50_ms\":%.3f,\"all_p99_ms\":%.3f,\"last_p50_ms\":%.3f,\"last_p99_ms\":%.3f",
+           (double)delays[delay_count / 2] * 1e3, (double)delays[delay_count - 1 - delay_count / 100] * 1e3,
+           last_at[expect / 2] * 1e3, last_at[expect - 1 - expect / 100] * 1e3);
+}
+
+static void report(double began, double ended) {
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
     double cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec)
                + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
-    printf("{\"ok\":true,\"wall_s\":%.6f,\"confirmed_s\":%.6f,\"deliveries\":%llu,\"generator_cpu_s\":%.3f,"
-           "\"receipt_p50_ms\":%.3f,\"receipt_p99_ms\":%.3f}\n",
-           ended - began, confirmed_at - began, (unsigned long long)(all_bytes / delivery), cpu,
-           waits[written / 2] * 1e3, waits[written - 1 - written / 100] * 1e3);
+    printf("{\"ok\":true,\"wall_s\":%.6f,\"confirmed_s\":%.6f,\"deliveries\":%llu,"
+           "\"generator_cpu_s\":%.3f,", ended - began, (confirmed_at ? confirmed_at : ended) - began, (unsigned long long)(all_bytes / delivery), cpu);
+    report_receipts();
+    report_delays();
+    printf(",\"records\":[");
+#ifdef TLS
+    const char *comma = "";
+    for (int i = 0; i < member_count; i++) {
+        if (members[i].tls) { printf("%s%llu", comma, records_seen(members[i].tls)); comma = ","; }
+    }
+#endif
+    printf("]}\n");
 }
 
 int main(void) {
     read_plan();
     poll_fd = epoll_create1(0);
-    for (int i = 0; i < member_count; i++) prepare(&members[i]);
+    for (int i = 0; i < member_count; i++) wait_for(&members[i]);
+    if (rate) prepare_pace();
     double began = now();
     run(began);
     double ended = now();
     for (int i = 0; i < member_count; i++) {
         Member *m = &members[i];
+        if (m->is_source) continue;
         if (m->left || m->head_have) fail("a run ended within a message", m->fd);
         if (m->total && m->confirmed != m->total) fail("a writer lacks receipts", (long)(m->total - m->confirmed));
         if (!m->keep_path) continue;

@@ -10,11 +10,13 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from websockets.speedups import apply_mask
 
+from bench.load import Link, Upstream
+from bench.tls import MAX_PLAIN, TlsSocket
 from sendall.crypto.grants import open_grant
 from sendall.crypto.identity import NO_LEAF, Identity, client_proof
 from sendall.crypto.primitives import RsaKey
@@ -22,12 +24,15 @@ from sendall.crypto.sealing import Opener, Sealer
 from sendall.protocol import frames as f
 from sendall.protocol.chain import link
 from sendall.protocol.entry import EntryType, parse
+from sendall.protocol.frames import post_frame
 
 ROOM = "bench"
 TEXT_CHARACTERS = 128
 OPENED = 500
 """Entries of a run that are opened and their signatures checked; chain and numbers are checked for all."""
 _HANDSHAKE_S = 30.0
+WEBSOCKET_BATCH = 65_535
+WEBSOCKET_HEAD = 8
 
 Reply = TypeVar("Reply", f.Hello, f.Welcome, f.SubOk)
 
@@ -40,19 +45,41 @@ class Place(NamedTuple):
 
 
 class Member:
-    """One member, from its connection to its place in the room."""
+    """One member, from its connection to its place in its rooms."""
 
-    def __init__(self, port: int, rsa: RsaKey) -> None:
-        """Connect, prove an identity, enter the room and read to its end."""
+    def __init__(
+        self,
+        port: int,
+        rsa: RsaKey,
+        *,
+        tls: bool = False,
+        rooms: Sequence[str] = (ROOM,),
+        opens: bool = True,
+        receive_buffer: int = 0,
+    ) -> None:
+        """Connect, prove an identity, enter the rooms and read to their end.
+
+        `opens`: whether it takes the room keys, which it needs for sealing and takes 2 ms. It seals for and
+        follows the first of its rooms.
+        """
         self.identity = Identity.generate()
         self.session = os.urandom(16)
         self.n = 0
         self.keys: dict[int, bytes] = {}
-        self.socket = socket.create_connection(("127.0.0.1", port), _HANDSHAKE_S)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain = socket.socket()
+        plain.settimeout(_HANDSHAKE_S)
+        if receive_buffer:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        plain.connect(("127.0.0.1", port))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = TlsSocket(plain) if tls else plain
+        self.link = Link(plain, self.socket if isinstance(self.socket, TlsSocket) else None)
         self._upgrade(port)
         self._prove(rsa)
-        self._enter(rsa)
+        for name in reversed(rooms):
+            self._enter(name, rsa if opens else None)
+        while isinstance(self.socket, TlsSocket) and not self.socket.is_empty:
+            self._frames()  # who else is present
 
     def _upgrade(self, port: int) -> None:
         self.socket.sendall(
@@ -74,17 +101,30 @@ class Member:
         self._say(f.Auth(id=f.B64(self.identity.pk), nc=f.B64(nc), n=f.B64(rsa.modulus), leaf=f.B64(NO_LEAF), sig=sig))
         self._reply(f.Welcome)
 
-    def _enter(self, rsa: RsaKey) -> None:
-        self._say(f.Sub(q=1, name=ROOM, after=0, create=True))
+    def _enter(self, name: str, rsa: RsaKey | None) -> None:
+        self._say(f.Sub(q=1, name=name, after=0, create=True))
         ok = self._reply(f.SubOk)
         self.rid, self.room_id = ok.rid, bytes(ok.room)
         self.head = Place(ok.from_, ok.h)
-        while not self.keys or self.head.seq < ok.last:
+        is_granted = False
+        while not is_granted or self.head.seq < ok.last:
             for frame in self._frames():
                 if isinstance(frame, f.Logged):
                     self.head = after(self.head, frame)
                 elif isinstance(frame, f.GrantFrame):
-                    self.keys |= open_grant(frame.grant, self.room_id, self.identity.pk, rsa)
+                    is_granted = True
+                    if rsa is not None:
+                        self.keys = open_grant(frame.grant, self.room_id, self.identity.pk, rsa)
+
+    def post(self, entries: Sequence[bytes], batch: int) -> Upstream:
+        """Return what writes these entries, `batch` of them in a message (and in a TLS record)."""
+        posts = [post_frame(self.rid, entry) for entry in entries]
+        batch = min(batch, (WEBSOCKET_BATCH if self.link.tls is None else MAX_PLAIN - WEBSOCKET_HEAD) // len(posts[0]))
+        messages = [masked(0x82, b"".join(posts[i : i + batch])) for i in range(0, len(posts), batch)]
+        if self.link.tls is not None:
+            messages = self.link.tls.sealed(messages)
+        size = len(messages[0])
+        return Upstream(self.link, b"".join(messages), len(entries), size, batch, self.inflight, self.identity.pk)
 
     def seal(self, count: int, text: str) -> list[bytes]:
         """Return the next `count` entries of this member; they name the place it is at as their head."""

@@ -1,83 +1,77 @@
-"""Rounds: one measurement after the other, sendall and the raw copier in turns, over the same sockets.
+"""Rounds: one server after the other, in turns, flat out and paced.
 
-Both servers stay up for a whole case, so that what else happens on the machine meets both. In each
-round the same number of messages of the same size goes to the same number of members; the copier is
-given the very frames that sendall sends out. Figures that are compared come from the same round.
+All servers of a case stay up together, so that what else happens on the machine meets them all; figures that
+are compared come from the same round. How many messages a round has is found by a first one that does not count.
 """
 
 from __future__ import annotations
 
-import json
 import socket
-import subprocess
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.members import Member, masked, verify
-from bench.servers import Server, compiled, raw_copier, sendall_server
+from bench.contestants import Audience, Contestant, Copier, Room
+from bench.load import Figures, Link
+from bench.peers import ALL, Missing, running
+from bench.servers import NoCompiler, Server, raw_copier, sendall_server
 from sendall.crypto.primitives import RsaKey
-from sendall.protocol.frames import logged_frame, post_frame
 
-WEBSOCKET_BATCH = 65_535
-NO_WINDOW = 2**32
-TIMEOUT_S = 60
-EACH_SHARE = 50
-"""One send per delivery takes a hundred times as long: that copier is given every 50th message."""
+SENDALL, SENDALL_TLS = "sendall", "sendall, TLS"
+CHUNK, EACH = "raw C, chunk", "raw C, each"
+EVERYBODY = (SENDALL, SENDALL_TLS, CHUNK, EACH, *(peer.name for peer in ALL))
+PACED = (SENDALL, SENDALL_TLS, EACH, "Redis")
+PACED_ROUNDS = 2
+DELIVERY_BYTES = 369
+"""Of a message of 128 characters; checked against the room's."""
+WORK_PER_S = 20_000_000
+"""Deliveries: what the fastest are given for each second that a round is to take."""
+ONE_BY_ONE = (EACH, "websockets")
+"""Who makes a call for each delivery, so that few messages are a long round."""
+MAX_MESSAGES = 32_000
+"""Of a round: sealing one ahead takes 0.1 ms."""
+SETTLE_S = 1.5
 
 
 class Case(NamedTuple):
-    """What is measured."""
+    """What is measured together."""
 
     members: int
     """Connections that hear everything."""
-    writers: int
-    """How many of them write, flat out."""
-    messages: int
-    """Of all writers together, in a round."""
-    batch: int = 32
-    """Entries in one WebSocket message of a writer."""
+    writers: tuple[int, ...] = (1, 4, 8)
+    """How many write, flat out: one row each."""
+    servers: tuple[str, ...] = EVERYBODY
+    rates: tuple[tuple[int, int], ...] = ()
+    """(messages a second, how many messages) of paced runs."""
+    target_s: float = 0.8
+    """How long a round is to take; the number of its messages follows from it."""
 
 
-class Figures(NamedTuple):
+class Row(NamedTuple):
     """One server in one round."""
 
+    members: int
+    writers: int
+    rate: int
+    """0: flat out."""
+    figures: Figures
+
+
+class Arrival(NamedTuple):
+    """What it took sendall to let all members of a case in, and to hold them."""
+
     server: str
-    deliveries: int
-    bytes_per_delivery: int
-    wall_s: float
-    """From the first byte written until the last member has everything."""
-    durable_s: float
-    """Until the writers have all receipts: everything is on the disk and in order."""
-    receipt_p50_ms: float
-    receipt_p99_ms: float
-    """From handing an entry to the kernel until its receipt, flat out: mostly waiting in the window."""
-    server_cpu_s: float
-    generator_cpu_s: float
-
-    @property
-    def rate(self) -> float:
-        """Deliveries per second."""
-        return self.deliveries / self.wall_s
-
-    @property
-    def cpu_us(self) -> float:
-        """Server CPU per delivery, in microseconds."""
-        return self.server_cpu_s / self.deliveries * 1e6
+    members: int
+    cpu_us: float
+    """Server CPU for one connection: TCP, TLS, WebSocket, proof, entering a room, keys."""
+    rss_bytes: float
+    """Of one idle connection, as the process grows."""
 
 
-class Upstream(NamedTuple):
-    """What one writer says in a round."""
-
-    data: bytes
-    entries: int
-    message_bytes: int
-    batch: int
-    window: int
-
-
-def measure(case: Case, rounds: int, folder: Path) -> Iterator[Figures]:
+def measure(case: Case, rounds: int, folder: Path) -> Iterator[Row | Arrival]:
     """Yield the figures of each server, round by round. `folder` is on the disk to be measured.
 
     Raises:
@@ -85,128 +79,94 @@ def measure(case: Case, rounds: int, folder: Path) -> Iterator[Figures]:
         WrongBytes: a member of sendall's heard something else than was written.
     """
     with ExitStack() as stack:
-        server = stack.enter_context(sendall_server(folder / "data"))
-        room = Room(case, server, folder)
-        for member in room.members:
-            stack.callback(member.socket.close)
-        copiers = [
-            (copier, [stack.enter_context(_hear(copier)) for _ in range(case.members)], share)
-            for mode, share in (("chunk", 1), ("each", EACH_SHARE))
-            for copier in [stack.enter_context(raw_copier(mode, room.frame_size))]
-        ]
+        entered: list[Contestant] = []
+        for name in case.servers:
+            try:
+                contestant = _enter(name, case, folder / "".join(filter(str.isalnum, name)), stack)
+            except (Missing, NoCompiler) as reason:
+                print(f"SKIPPED {name}: {reason}", file=sys.stderr)
+                continue
+            if isinstance(contestant, tuple):
+                contestant, arrival = contestant
+                yield arrival
+            entered.append(contestant)
+        counts = {id(contestant): _count(contestant, case) for contestant in entered}
         for _ in range(rounds):
-            entries = room.seal(case.messages // case.writers)
-            yield room.run(entries)
-            for copier, sockets, share in copiers:
-                yield _run_raw(copier, sockets, {who: each[::share] for who, each in entries.items()}, folder)
+            for writers in case.writers:
+                for contestant in entered:
+                    messages = counts[id(contestant)] // writers * writers
+                    yield Row(case.members, writers, 0, contestant.round(messages, writers=writers))
+        paced = [contestant for contestant in entered if contestant.server.name in PACED]
+        for rate, messages in case.rates * min(rounds, PACED_ROUNDS):
+            for contestant in paced:
+                yield Row(case.members, 1, rate, contestant.round(messages, rate=rate))
 
 
-class Room:
-    """sendall's side of a case."""
+def _count(contestant: Contestant, case: Case) -> int:
+    """Return how many messages a round of this server has.
 
-    def __init__(self, case: Case, server: Server, folder: Path) -> None:
-        rsa = RsaKey.generate()
-        self.case = case
-        self.server = server
-        self.folder = folder
-        self.members = [Member(server.port, rsa) for _ in range(case.members)]
-        self.reader = self.members[0]
-        self.writers = self.members[-case.writers :]
-        # Warms the room up, and tells how large a delivery is.
-        entries = self.seal(1)
-        self.frame_size = _frame_size(entries)
-        self.run(entries)
-
-    def seal(self, count: int) -> dict[bytes, list[bytes]]:
-        """Return `count` entries of each writer, by its id."""
-        for writer in self.writers:
-            writer.head = self.reader.head
-        return {writer.identity.pk: writer.seal(count, "hello everyone") for writer in self.writers}
-
-    def run(self, entries: dict[bytes, list[bytes]]) -> Figures:
-        batch = self.case.batch
-        said = {
-            writer.socket.fileno(): (writer.identity.pk, _upstream(writer, entries[writer.identity.pk], batch))
-            for writer in self.writers
-        }
-        kept = self.folder / "kept"
-        sockets = [member.socket for member in self.members]
-        figures = _generate(self.server, sockets, said, kept, self.frame_size, framed=True)
-        verify(kept.read_bytes(), self.reader, entries)
-        return figures
+    Those that are compared with each other by quotients get the same work, in one round enough to come in whole
+    chunks. What is slower gets about `target_s` of it.
+    """
+    name, most = contestant.server.name, max(case.writers)
+    equal = max(most, min(MAX_MESSAGES, int(case.target_s * WORK_PER_S) // case.members))
+    if name in (SENDALL, CHUNK):
+        return equal
+    if name == SENDALL_TLS:
+        return max(most, equal // 3)
+    messages = max(most, (20_000 if name in ONE_BY_ONE else 400_000) // case.members)
+    for _ in range(3):
+        wall_s = contestant.round(messages // most * most, writers=most).wall_s
+        if wall_s > case.target_s / 3:
+            break
+        messages = min(MAX_MESSAGES, messages * 8)
+    return max(most, min(MAX_MESSAGES, int(messages * case.target_s / wall_s)))
 
 
-def _frame_size(entries: dict[bytes, list[bytes]]) -> int:
-    (size,) = {len(logged_frame(1, 1, 1, entry)) for each in entries.values() for entry in each}
-    return size
+def _enter(name: str, case: Case, folder: Path, stack: ExitStack) -> Contestant | tuple[Contestant, Arrival]:
+    folder.mkdir(parents=True)
+    most = max(case.writers)
+    if name in (SENDALL, SENDALL_TLS):
+        return _enter_sendall(name, case, folder, stack)
+    if name in (CHUNK, EACH):
+        copier = stack.enter_context(raw_copier(name.rpartition(" ")[2], DELIVERY_BYTES))
+        contestant = Copier(copier, case.members, folder, DELIVERY_BYTES, lambda: _hear(copier))
+        stack.callback(contestant.close)
+        return contestant
+    (peer,) = (peer for peer in ALL if peer.name == name)
+    if case.members > peer.max_members:
+        raise Missing(f"not with more than {peer.max_members:,} members")
+    server = stack.enter_context(running(peer, folder))
+    audience = Audience(peer, server, case.members, folder, writers=most)
+    stack.callback(audience.close)
+    return audience
 
 
-def _upstream(writer: Member, entries: Sequence[bytes], batch: int) -> Upstream:
-    posts = [post_frame(writer.rid, entry) for entry in entries]
-    batch = min(batch, WEBSOCKET_BATCH // len(posts[0]))
-    messages = [masked(0x82, b"".join(posts[i : i + batch])) for i in range(0, len(posts), batch)]
-    return Upstream(b"".join(messages), len(entries), len(messages[0]), batch, writer.inflight)
+def _enter_sendall(name: str, case: Case, folder: Path, stack: ExitStack) -> tuple[Room, Arrival]:
+    server = stack.enter_context(sendall_server(folder / "data", name))
+    rsa = RsaKey.generate()
+    is_tls = name == SENDALL_TLS
+    Room(server, rsa, 20, folder / "first", tls=is_tls).close()  # what the first ones cost only once
+    time.sleep(SETTLE_S)
+    cpu_s, rss = server.cpu_s(), server.rss()
+    room = Room(server, rsa, case.members, folder / "room", writers=max(case.writers), tls=is_tls)
+    stack.callback(room.close)
+    cpu_s = server.cpu_s() - cpu_s
+    time.sleep(SETTLE_S)
+    rss = server.rss() - rss
+    assert room.delivery_bytes == DELIVERY_BYTES
+    return room, Arrival(name, case.members, cpu_s / case.members * 1e6, rss / case.members)
 
 
-def _run_raw(copier: Server, sockets: list[socket.socket], entries: dict[bytes, list[bytes]], folder: Path) -> Figures:
-    size = _frame_size(entries)
-    said = {}
-    for sock, (sender, each) in zip(sockets[-len(entries) :], entries.items(), strict=True):
-        frames = b"".join(logged_frame(1, seq, seq, entry) for seq, entry in enumerate(each))
-        said[sock.fileno()] = sender, Upstream(frames, len(each), size, 1, NO_WINDOW)
-    return _generate(copier, sockets, said, folder / "kept", size, framed=False)
-
-
-def _hear(copier: Server) -> socket.socket:
+def _hear(copier: Server) -> Link:
     """Return a connection that the copier has greeted."""
-    sock = socket.create_connection(("127.0.0.1", copier.port))
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.recv(1)
-    return sock
+    plain = socket.create_connection(("127.0.0.1", copier.port))
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    plain.recv(1)
+    return Link(plain)
 
 
-def _generate(
-    server: Server,
-    sockets: list[socket.socket],
-    said: dict[int, tuple[bytes, Upstream]],
-    kept: Path,
-    size: int,
-    *,
-    framed: bool,
-) -> Figures:
-    """Let generator.c do one round over these sockets; the first one's bytes go to `kept`."""
-    count = sum(up.entries for _, up in said.values())
-    plan = [f"framed {framed:d}", f"delivery {size}", f"expect {count}", f"timeout {TIMEOUT_S}"]
-    for sock in sockets:
-        fd = sock.fileno()
-        if fd in said:
-            sender, up = said[fd]
-            path = kept.with_name(f"said-{fd}")
-            path.write_bytes(up.data)
-            plan.append(f"writer {fd} {path} {sender.hex()} {up.entries} {up.message_bytes} {up.batch} {up.window}")
-        else:
-            plan.append(f"keeper {fd} {kept}" if sock is sockets[0] else f"member {fd}")
-    before = server.cpu_s()
-    done = subprocess.run(
-        [compiled("generator")],
-        input="\n".join(plan),
-        stdout=subprocess.PIPE,
-        text=True,
-        pass_fds=[sock.fileno() for sock in sockets],
-        timeout=2 * TIMEOUT_S,
-    )
-    cpu_s = server.cpu_s() - before
-    result = json.loads(done.stdout or '{"ok": false, "error": "the generator died"}')
-    if not result["ok"]:
-        raise RuntimeError(f"{server.name}: {result['error']}")
-    return Figures(
-        server.name,
-        result["deliveries"],
-        size,
-        result["wall_s"],
-        result["confirmed_s"],
-        result["receipt_p50_ms"],
-        result["receipt_p99_ms"],
-        cpu_s,
-        result["generator_cpu_s"],
-    )
+def flat(rows: Sequence[Row], members: int, writers: int, server: str) -> list[Figures]:
+    """Return all rounds of one server in one case, flat out."""
+    wanted = (members, writers, 0, server)
+    return [row.figures for row in rows if (row.members, row.writers, row.rate, row.figures.server) == wanted]

@@ -29,28 +29,44 @@ class Server(NamedTuple):
     pid: int
     port: int
 
+    def rss(self) -> int:
+        """Return the bytes of memory that are its own now."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return 1024 * int(status.partition("VmRSS:")[2].split()[0])
+
     def cpu_s(self) -> float:
         """Return the seconds of CPU it has used, in the steps of /proc (10 ms)."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def compiled(name: str) -> Path:
-    """Return the program made of `name`.c, made anew if the source is younger.
+def compiled(name: str, program: str = "", *flags: str) -> Path:
+    """Return the program made of `name`.c with these flags, made anew if a source is younger.
 
     Raises:
         NoCompiler: there is no `cc`.
     """
-    source, program = HERE / f"{name}.c", BUILD / name
-    if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
-        return program
+    built = BUILD / (program or name)
+    sources = (HERE / f"{name}.c", *HERE.glob("*.h"))
+    if built.exists() and all(built.stat().st_mtime > source.stat().st_mtime for source in sources):
+        return built
     if shutil.which("cc") is None:
         raise NoCompiler("the generator is in C, and there is no cc; hint: apt install gcc")
     BUILD.mkdir(exist_ok=True)
-    aside = BUILD / f"{name}.{os.getpid()}"
-    subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", aside, source], check=True)
-    aside.rename(program)
-    return program
+    aside = BUILD / f"{built.name}.{os.getpid()}"
+    subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", aside, sources[0], *flags], check=True)
+    aside.rename(built)
+    return built
+
+
+def compiled_generator(*, tls: bool) -> Path:
+    """Return the generator. Raises NoCompiler; for TLS also where libcrypto's headers are missing."""
+    if not tls:
+        return compiled("generator")
+    try:
+        return compiled("generator", "generator-tls", "-DTLS", "-lcrypto")
+    except subprocess.CalledProcessError as error:
+        raise NoCompiler("the generator's TLS needs libcrypto's headers; hint: apt install libssl-dev") from error
 
 
 def cores_busy(seconds: float = 2.0) -> float:
@@ -66,11 +82,11 @@ def _idle_s() -> float:
 
 
 @contextmanager
-def sendall_server(data: Path) -> Iterator[Server]:
+def sendall_server(data: Path, name: str = "sendall") -> Iterator[Server]:
     """Run sendall with its data in `data`."""
     command = [sys.executable, "-m", "bench.serve", str(data)]
     with _running(command) as (process, line):
-        yield Server("sendall", process.pid, json.loads(line)["port"])
+        yield Server(name, process.pid, json.loads(line)["port"])
 
 
 @contextmanager

@@ -60,7 +60,7 @@ class Batch(Generic[LogT]):
     def add(self, log: LogT, records: Sequence[Record]) -> None:
         """Queue records of `log`."""
         self.part(log).records += records
-        self.size += sum(len(record.entry) for record in records)
+        self.size += sum([len(record.entry) for record in records])
 
     def absorb(self, later: Batch[LogT]) -> None:
         """Take over what a later batch holds, as if it had been queued here."""

@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Literal, NamedTuple, Protocol
@@ -199,10 +200,11 @@ class Writer:
             execute("UPDATE run SET rooms = rooms + 1")
         for run in _runs(records):
             execute(_INSERT, ((log.number << SEQ_BITS) + run.seq, run.time_ms, run.blob, run.places))
-        messages = [len(record.entry) for record in records if not is_control(record.entry)]
-        control = len(records) - len(messages)
+        control = [len(record.entry) for record in records if is_control(record.entry)]
+        size = sum([len(record.entry) for record in records])
         if records:
-            execute(_ACCOUNT, (records[-1].seq, control, len(messages), sum(messages), log.number))
+            messages = len(records) - len(control), size - sum(control)
+            execute(_ACCOUNT, (records[-1].seq, len(control), *messages, log.number))
         for epoch, sealed in part.keys.items():
             execute("INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", (log.number, epoch, sealed))
         if part.keys_below:
@@ -215,8 +217,8 @@ class Writer:
             self._wal_bytes += len(state)
         self._write_grants(log.number, part.grants)
         # Two pages beside the rows: the room's own and the last one of its entries, written again each time.
-        self._wal_bytes += sum(len(record.entry) + 2 * _H for record in records) + 2 * _PAGE
-        return control > 0
+        self._wal_bytes += size + 2 * _H * len(records) + 2 * _PAGE
+        return bool(control)
 
     def _write_grants(self, room: int, changes: Iterable[GrantChange]) -> None:
         for change in changes:
@@ -257,21 +259,22 @@ class _Run(NamedTuple):
     """JSON: for each row (time_ms - the run's) << 40 | offset << 17 | entry length; offsets count from 1, as in SQL."""
 
 
-def _runs(records: Iterable[Record]) -> Iterator[_Run]:
-    """Cut records into runs of about `RUN_BYTES`: SQLite's limit for one value is 1e9 bytes, and it copies it."""
-    pieces: list[bytes] = []
-    places: list[str] = []
-    seq = time_ms = 0
-    offset = 1
-    for record in records:
-        if places and (offset > RUN_BYTES or record.time_ms - time_ms >= _MAX_DELTA):
-            yield _Run(seq, time_ms, b"".join(pieces), f"[{','.join(places)}]")
-            pieces, places, offset = [], [], 1
-        if not places:
-            seq, time_ms = record.seq, record.time_ms
-        size = len(record.entry)
-        places.append(str((record.time_ms - time_ms) << 40 | offset << 17 | size))
-        pieces += (record.h, record.entry)
+def _runs(records: Sequence[Record]) -> Iterator[_Run]:
+    """Cut records into runs of at most `RUN_BYTES`: SQLite's limit for one value is 1e9 bytes, and it copies it."""
+    if not records:
+        return
+    entries = [record.entry for record in records]
+    sizes = [len(entry) for entry in entries]
+    seq, time_ms, _, _ = records[0]
+    if len(records) > 1 and (sum(sizes) + _H * len(sizes) > RUN_BYTES or records[-1].time_ms - time_ms >= _MAX_DELTA):
+        half = len(records) // 2
+        yield from _runs(records[:half])
+        yield from _runs(records[half:])
+        return
+    places, offset = [], 1
+    for record, size in zip(records, sizes, strict=True):
+        places.append((record.time_ms - time_ms) << 40 | offset << 17 | size)
         offset += _H + size
-    if places:
-        yield _Run(seq, time_ms, b"".join(pieces), f"[{','.join(places)}]")
+    hashes = [record.h for record in records]
+    # Made in C: a list of integers as Python shows it is JSON.
+    yield _Run(seq, time_ms, b"".join(chain.from_iterable(zip(hashes, entries, strict=True))), str(places))

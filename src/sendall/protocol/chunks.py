@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sendall.protocol.frames import LOGGED_HEADER_SIZE, MAX_BATCH, logged_header
+from sendall.protocol.frames import LOGGED, LOGGED_HEADER, MAX_BATCH
 
 _BINARY, _TEXT = 0x82, 0x81
 
@@ -44,16 +44,17 @@ def frame_entries(rid: int, records: Iterable[tuple[int, int, bytes]]) -> list[C
     """Frame (seq, time_ms, entry) triples, ascending, as WebSocket messages of at most 64 KiB each."""
     chunks: list[Chunk] = []
     parts: list[bytes] = []
+    pack, header_size = LOGGED_HEADER.pack, LOGGED_HEADER.size
     size = first = last = 0
     for seq, time_ms, entry in records:
-        frame_size = LOGGED_HEADER_SIZE + len(entry)
+        length = len(entry)
+        frame_size = header_size + length
         if parts and size + frame_size > MAX_BATCH:
             chunks.append(Chunk(first, last, binary_message(b"".join(parts))))
             parts, size = [], 0
         if not parts:
             first = seq
-        parts.append(logged_header(rid, seq, time_ms, len(entry)))
-        parts.append(entry)
+        parts += (pack(LOGGED, rid, seq, time_ms, length), entry)
         size += frame_size
         last = seq
     if parts:

@@ -8,7 +8,7 @@ Source: docs/protocol.md, "Frames" and "Requests".
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +16,8 @@ import msgspec
 from sendall.errors import Code, Malformed
 from sendall.protocol.base64url import B64 as B64
 from sendall.protocol.base64url import from_base64, to_base64
-from sendall.protocol.entry import MAX_ENTRY, MAX_SEQ, MIN_ENTRY
+from sendall.protocol.entry import MAX_ENTRY, MAX_SEQ, MIN_ENTRY, EntryType
+from sendall.protocol.runs import go_on
 
 MAX_JSON = 16 * 1024
 """Bytes of a JSON frame that a client may send."""
@@ -261,9 +262,10 @@ POST, LOGGED, SHOWN, GRANT, CARD = 0x01, 0x02, 0x03, 0x04, 0x05
 card; a grant; a card to keep."""
 
 _UP = struct.Struct(">BII")
-_LOGGED = struct.Struct(">BIQQI")
+LOGGED_HEADER = struct.Struct(">BIQQI")
+"""LOGGED, rid, seq, time_ms, and the length of the entry that follows."""
 _GRANT = struct.Struct(">BI32sI")
-LOGGED_HEADER_SIZE = _LOGGED.size
+_MESSAGE = EntryType.MESSAGE  # bound once, as in protocol.room
 
 
 class Post(msgspec.Struct, frozen=True, gc=False):
@@ -272,6 +274,8 @@ class Post(msgspec.Struct, frozen=True, gc=False):
     kind: int
     rid: int
     entry: bytes
+    run: Sequence[bytes] = ()
+    """The messages right behind it that go on with this one (`protocol.runs`)."""
 
 
 class Logged(NamedTuple):
@@ -302,13 +306,8 @@ def post_frame(rid: int, entry: bytes, *, card: bool = False) -> bytes:
     return _UP.pack(CARD if card else POST, rid, len(entry)) + entry
 
 
-def logged_header(rid: int, seq: int, time_ms: int, length: int) -> bytes:
-    """Return what precedes an entry of so many bytes in its frame 02."""
-    return _LOGGED.pack(LOGGED, rid, seq, time_ms, length)
-
-
 def logged_frame(rid: int, seq: int, time_ms: int, entry: bytes) -> bytes:
-    return logged_header(rid, seq, time_ms, len(entry)) + entry
+    return LOGGED_HEADER.pack(LOGGED, rid, seq, time_ms, len(entry)) + entry
 
 
 def shown_frame(rid: int, entry: bytes) -> bytes:
@@ -347,7 +346,14 @@ def client_frames(message: bytes) -> Iterator[Post | GrantFrame]:
             raise Malformed(f"a frame says {length:,} bytes")
         if size > MAX_BATCH and (at or end != size):
             raise Malformed(f"several frames in a message of {size:,} bytes; the limit is {MAX_BATCH:,}")
-        yield GrantFrame(rid, recipient, message[start:end]) if kind == GRANT else Post(kind, rid, message[start:end])
+        if kind == GRANT:
+            yield GrantFrame(rid, recipient, message[start:end])
+        elif kind == POST and end < size and message[start + 1] == _MESSAGE:
+            run = go_on(message, at, end)
+            yield Post(kind, rid, message[start:end], run)
+            end += sum(map(len, run)) + len(run) * _UP.size
+        else:
+            yield Post(kind, rid, message[start:end])
         at = end
 
 
@@ -360,8 +366,8 @@ def server_frames(message: bytes) -> Iterator[Logged | Shown | GrantFrame]:
         kind = message[at]
         try:
             if kind == LOGGED:
-                _, rid, seq, time_ms, length = _LOGGED.unpack_from(message, at)
-                start, limit = at + _LOGGED.size, MAX_ENTRY
+                _, rid, seq, time_ms, length = LOGGED_HEADER.unpack_from(message, at)
+                start, limit = at + LOGGED_HEADER.size, MAX_ENTRY
             elif kind == SHOWN:
                 _, rid, length = _UP.unpack_from(message, at)
                 start, limit = at + _UP.size, MAX_ENTRY

@@ -163,6 +163,11 @@ class RoomState:
         self._take(entry, seq)
         self.advance(seq, time_ms, h)
 
+    def apply_run(self, first: Entry, n: int, seq: int, time_ms: int, h: bytes) -> None:
+        """Take the messages that go on with `first` (`protocol.runs`), up to number `n` at `seq`."""
+        self.last[first.sender, first.session] = n
+        self.advance(seq, time_ms, h)
+
     def apply_early_control(self, seq: int, time_ms: int, raw: bytes) -> Verdict:
         """Take a control entry from before a late reader's beginning: without the chain.
 

@@ -6,7 +6,7 @@ reasons are in docs/threat-model.md, "Denial of service".
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 from weakref import WeakValueDictionary
 
@@ -37,9 +37,28 @@ class Bucket:
         self._level = level
         return (1.0 - level) / rate
 
+    def has(self, count: int, now: float) -> bool:
+        """Whether there are `count` tokens now."""
+        return not self._rate or min(self._burst, self._level + (now - self._at) * self._rate) >= count
+
+    def take(self, count: int, now: float) -> None:
+        """Take `count` tokens, which it `has`."""
+        self._level = min(self._burst, self._level + (now - self._at) * self._rate) - count
+        self._at = now
+
     def is_full(self, now: float) -> bool:
         """Whether forgetting this bucket would change nothing."""
         return not self._rate or self._level + (now - self._at) * self._rate >= self._burst
+
+
+def spend_all(buckets: Iterable[Bucket | None], count: int, now: float) -> bool:
+    """Take `count` tokens of each, or none at all if one has fewer; return whether they were taken."""
+    asked = [bucket for bucket in buckets if bucket is not None]
+    is_enough = all(bucket.has(count, now) for bucket in asked)
+    if is_enough:
+        for bucket in asked:
+            bucket.take(count, now)
+    return is_enough
 
 
 K = TypeVar("K", bound=Hashable)

@@ -8,6 +8,7 @@ opened. Synchronous; implements `wire.Conversation`.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, assert_never
 
 from sendall.errors import CloseCode, Code, LogError, Malformed
@@ -15,7 +16,7 @@ from sendall.protocol import frames as f
 from sendall.protocol.chunks import binary_message, text_message
 from sendall.protocol.entry import MAX_ENTRY, Entry, EntryType, parse
 from sendall.protocol.turns import State
-from sendall.server.admission import Bucket
+from sendall.server.admission import Bucket, spend_all
 from sendall.server.delivery import NEVER, Reader
 from sendall.server.private_room import FROM_MEMBERS, PrivateRoom
 from sendall.server.reading import Pruned
@@ -84,7 +85,7 @@ class Connection:
                 elif held is None:
                     self._post_from_outside(frame, now)
                 elif frame.kind == f.POST:
-                    self._post(held[0], frame.entry, now)
+                    self._post(held[0], frame, now)
                 else:
                     self._keep_card(held[0], frame.entry, now)
         except Malformed as error:
@@ -280,23 +281,32 @@ class Connection:
                 case never:
                     assert_never(never)
 
-    def _post(self, room: Room, raw: bytes, now: float) -> None:
+    def _post(self, room: Room, post: f.Post, now: float) -> None:
+        raw = post.entry
         if len(raw) > MAX_ENTRY:
             self._refuse(room, parse(raw[:MAX_ENTRY]), TOO_BIG)
             return
         entry = parse(raw)
         if entry.type == _MESSAGE:
-            refusal = self._judge(entry, now) or room.judge_post(entry, now)
-            if refusal is not None:
-                self._refuse(room, entry, refusal)
-                return
-            room.accept(entry, self.relay.wall_ms())
-            self.relay.accepted(room, self, now)
+            self._post_message(room, entry, post.run, now)
         elif entry.type == _SIGNAL:
             if self._may_signal(room, entry, now):
                 room.audience.tell(binary_message(f.shown_frame(room.rid, raw)))
         else:
             self._post_control(room, entry, now)
+
+    def _post_message(self, room: Room, entry: Entry, run: Sequence[bytes], now: float) -> None:
+        refusal = self._judge(entry, now) or room.judge_post(entry, now)
+        if refusal is None:
+            room.accept(entry, self.relay.wall_ms())
+            if run and spend_all((self._member_bucket, self._address_bucket, room.bucket), len(run), now):
+                room.accept_run(entry, run, self.relay.wall_ms())
+                run = ()
+            self.relay.accepted(room, self, now)
+        else:
+            self._refuse(room, entry, refusal)
+        for raw in run:
+            self._post_message(room, parse(raw), (), now)
 
     def _post_from_outside(self, post: f.Post, now: float) -> None:
         """Take the join of whoever listens to a room; nothing else comes from outside."""

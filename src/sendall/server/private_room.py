@@ -98,7 +98,7 @@ class PrivateRoom(Room):
 
         It is judged at the time that `accept` gives it then, by which everybody else will judge it.
         """
-        wait = self._bucket.spend(now)
+        wait = self.bucket.spend(now)
         if wait:
             return slow_down(wait)
         verdict = self.state.judge(entry, time_ms=max(wall_ms, self.state.now))

@@ -151,7 +151,7 @@ class Reading:
         return chunks[0] if chunks else Chunk(cursor, upto, b"")
 
     def framed(self, records: Sequence[Record]) -> list[Chunk]:
-        return frame_entries(self.rid, [(r.seq, r.time_ms, r.entry) for r in records])
+        return frame_entries(self.rid, [(seq, time_ms, entry) for seq, time_ms, _, entry in records])
 
 
 def is_dense(records: Sequence[Record], after: int) -> bool:

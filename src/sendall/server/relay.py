@@ -31,6 +31,7 @@ from sendall.server.wire import Wire
 
 log = logging.getLogger("sendall.server")
 
+_EPOCH = EntryType.EPOCH  # bound once, as in protocol.room
 RETAIN_EVERY_S = 60.0
 WANT_EVERY_S = 5.0
 
@@ -168,7 +169,7 @@ class Relay:
         """The log's word that `records` are on the disk: now they may be seen."""
         room = self.rooms[room_log.room_id]
         room.publish(records)
-        if isinstance(room, OpenRoom) and any(record.entry[1] == EntryType.EPOCH for record in records):
+        if isinstance(room, OpenRoom) and _EPOCH in [record.entry[1] for record in records]:
             for connection in self.connections:
                 if room.rid in connection.rooms:
                     self.grants.put(connection, room)

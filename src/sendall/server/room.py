@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from sendall.config import Limits
 from sendall.errors import Code, Malformed
 from sendall.log.roomlog import Checkpoint, Damaged, Record, RoomLog
-from sendall.protocol.chain import link
+from sendall.protocol.chain import link, link_run
 from sendall.protocol.checkpoint import pack, unpack
 from sendall.protocol.entry import Entry, EntryType, Kind, parse
 from sendall.protocol.room import RoomState
@@ -37,6 +39,8 @@ _LOAD_BYTES = 4 * 1024 * 1024
 OWN_IDENTITY = "put the identity.key back that belongs to this data folder, or start with another --data"
 RESTORE = "restore the data folder from a backup"
 
+# Records are made by the ten thousand: the constructor of a named tuple takes 0.3 µs, this 0.1.
+_record_of: Callable[[tuple[int, int, bytes, bytes]], Record] = partial(tuple.__new__, Record)
 _OK = Verdict.OK  # bound once, as in protocol.room
 CODES = {
     Verdict.BAD: Code.MALFORMED,
@@ -80,7 +84,7 @@ class Room(ABC):
         self.posters: set[object] = set()
         """The connections whose entries these may be."""
         self._accepted: list[Record] = []
-        self._bucket = Bucket(limits.room_rate, limits.room_rate * 2, now)
+        self.bucket = Bucket(limits.room_rate, limits.room_rate * 2, now)
         self._sessions: Counter[bytes] = Counter()
         self._checkpoint_seq = 0
         self.patience = Patience(self.audience, self.reading.tape, limits.pending_bytes)
@@ -173,7 +177,7 @@ class Room(ABC):
 
     def judge_post(self, entry: Entry, now: float) -> Refusal | None:
         """Return why a message is not accepted; None if it is. Spends the room's budget."""
-        wait = self._bucket.spend(now)
+        wait = self.bucket.spend(now)
         if wait:
             return slow_down(wait)
         verdict = self.state.judge(entry, check_signature=False)
@@ -210,6 +214,19 @@ class Room(ABC):
         self.pending_bytes += len(entry.raw)
         self._accepted.append(Record(seq, time_ms, h, entry.raw))
 
+    def accept_run(self, first: Entry, run: Sequence[bytes], time_ms: int) -> None:
+        """Accept the messages that go on with `first`, which was accepted just now.
+
+        Verdict, head and sessions are those of `first`: a run differs in numbers and bodies only.
+        """
+        state = self.state
+        seq, time_ms = state.seq + 1, max(time_ms, state.now)
+        values = link_run(state.h, seq, time_ms, run)
+        state.apply_run(first, first.n + len(run), seq + len(run) - 1, time_ms, values[-1])
+        self.reading.window.put_run(seq, values)
+        self.pending_bytes += sum(map(len, run))
+        self._accepted += map(_record_of, zip(count(seq), repeat(time_ms), values, run, strict=False))
+
     def accept_own(self, raw: bytes, time_ms: int) -> None:
         """Accept an entry of the authority's, or the genesis of a room that was judged; that it is OK is our doing."""
         entry = parse(raw)
@@ -227,7 +244,7 @@ class Room(ABC):
         for chunk in self.reading.framed(records):
             self.reading.tape.put(chunk)
             self.audience.push(chunk)
-        self.pending_bytes -= sum(len(r.entry) for r in records)
+        self.pending_bytes -= sum([len(r.entry) for r in records])
         if not self.pending_bytes:
             self.posters.clear()
 
