@@ -156,6 +156,12 @@ class Terminal:
                     self._read()
         return self.process.wait(0)
 
+    def hang_up(self) -> int:
+        """Take the terminal away, and return the status with which the process ends."""
+        os.close(self._master)
+        self._master = os.open(os.devnull, os.O_RDWR)
+        return self.process.wait(WAIT_S)
+
     def _read(self) -> str:
         try:
             came = os.read(self._master, 65_536).decode("utf-8", "replace")

@@ -259,3 +259,13 @@ def test_a_terminal_that_answers_nothing_is_enough(home: Home, server: Server) -
         assert "CPR" not in raw.transcript
     finally:
         raw.close()
+
+
+def test_the_application_ends_with_its_terminal(home: Home, server: Server) -> None:
+    """Also where nobody says SIGHUP: it does not go on alone, reading a terminal that is gone."""
+    terminal = Terminal(home | {"TERM": "xterm-256color"}, join(server, "--nick", "ada"))
+    try:
+        terminal.expect("lobby")
+        terminal.hang_up()
+    finally:
+        terminal.close()

@@ -406,6 +406,16 @@ async def test_the_card_tells_how_others_come_in(app: Staged) -> None:
     app.sees("server: ladder violin ocean")
 
 
+async def test_who_types_over_the_card_types_into_the_composer(app: Staged) -> None:
+    """The card is put away, and no letter is lost."""
+    await app.enter("/invite")
+    app.sees("how others come in")
+    await app.type("hi")
+    app.sees("❯ hi")
+    await app.press("enter")
+    app.sees("hi")
+
+
 async def test_searching_goes_to_the_message(app: Staged) -> None:
     """Ctrl+F finds in what is loaded if there is no archive; Enter goes there and chooses it."""
     for n in range(60):

@@ -46,6 +46,7 @@ from sendall.tui.widgets.composer import Composer
 from sendall.tui.widgets.suggestions import Suggestions
 from sendall.tui.writing import Aim, Writing
 
+STDIN = 0
 FRAME_S = 1 / 20
 """Changes within it are shown together."""
 TICK_S = 0.5
@@ -111,7 +112,13 @@ class SendallApp(App[None]):
 
     def on_mount(self) -> None:
         self.set_interval(TICK_S, self.note_change)
+        self.set_interval(TICK_S, self._end_without_terminal)
         self._begin()
+
+    def _end_without_terminal(self) -> None:
+        # Not everything that takes a terminal away sends SIGHUP, and what reads one that is gone never waits again.
+        if not self.is_headless and not os.isatty(STDIN):
+            self.exit()
 
     @work
     async def _begin(self) -> None:

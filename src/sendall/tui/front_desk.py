@@ -20,6 +20,7 @@ from sendall.tui.screens.search import Search
 from sendall.tui.screens.sheet import Sheet
 from sendall.tui.themes import DARK, LIGHT
 from sendall.tui.ways_in import WaysIn, lines_of
+from sendall.tui.widgets.composer import Composer
 from sendall.tui.widgets.note import Note
 
 
@@ -65,10 +66,17 @@ class FrontDesk:
     # -- what covers the room -----------------------------------------------------------------
 
     def open_help(self) -> None:
-        self._app.push_screen(Sheet("help", partial(help_lines, self._registry)))
+        self._cover(Sheet("help", partial(help_lines, self._registry)))
+
+    def _cover(self, sheet: Sheet) -> None:
+        """Put a sheet over the room; who goes on typing over it types into the composer."""
+        self._app.push_screen(sheet, self._type)
+
+    def _type(self, typed: str | None) -> None:
+        self._app.screen.query_one(Composer).insert(typed or "")
 
     def open_card(self) -> None:
-        self._app.push_screen(Sheet("how others come in", partial(lines_of, self.ways_in())))
+        self._cover(Sheet("how others come in", partial(lines_of, self.ways_in())))
 
     def open_search(self, words: str) -> None:
         self._app.push_screen(Search(self.hall, words), self._go_to)
@@ -79,7 +87,7 @@ class FrontDesk:
 
     def open_lines(self, title: str, draw: Callable[[int], list[Line]]) -> None:
         """Show something in full."""
-        self._app.push_screen(Sheet(title, draw))
+        self._cover(Sheet(title, draw))
 
     def ways_in(self) -> WaysIn:
         return self._opening.ways

@@ -16,8 +16,11 @@ from sendall.tui.drawing.line import Line
 from sendall.tui.widgets.page import Page
 
 
-class Sheet(ModalScreen[None]):
-    """Rows that scroll; any of Escape, q, Enter and F1 puts it away, and so does a click beside it."""
+class Sheet(ModalScreen[str]):
+    """Rows that scroll; any of Escape, q, Enter and F1 puts it away, and so does a click beside it.
+
+    So does typing: the result is what was typed, which was meant for what the sheet covers; else it is empty.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter,f1", "put_away", "close")]
 
@@ -25,6 +28,7 @@ class Sheet(ModalScreen[None]):
         super().__init__()
         self._title = title
         self._draw = draw
+        self._typed = ""
 
     def compose(self) -> ComposeResult:
         with Vertical(id="sheet") as box:
@@ -39,5 +43,13 @@ class Sheet(ModalScreen[None]):
         if event.widget is self:
             self.action_put_away()
 
+    def on_key(self, event: events.Key) -> None:
+        if event.is_printable and event.character not in (None, "q", " "):
+            event.stop()
+            # What is typed fast is in this sheet's queue already: all of it goes on in one.
+            if not self._typed:
+                self.call_later(self.action_put_away)
+            self._typed += event.character or ""
+
     def action_put_away(self) -> None:
-        self.dismiss(None)
+        self.dismiss(self._typed)
