@@ -9,7 +9,8 @@ from sendall.errors import SendallError
 from sendall.protocol import bodies as b
 from sendall.protocol.entry import ZERO_32, Kind
 from sendall.protocol.room import RoomState
-from tests.attacks.interleavings import Person, World
+from tests.attacks.interleavings import World
+from tests.attacks.participants import Person
 from tests.tools.states import agreed
 
 

@@ -16,9 +16,10 @@ from sendall.protocol.entry import EntryType
 from sendall.protocol.frames import grant_frame
 from sendall.protocol.members import Membership
 from sendall.protocol.room import RoomState
-from tests.attacks.interleavings import INSIDE, PEOPLE, World, modulus_of
+from tests.attacks.interleavings import INSIDE, World
 from tests.attacks.judged import judge, ledger_of
 from tests.attacks.modelled import modelled, modelled_grant
+from tests.attacks.participants import PEOPLE, modulus_of
 
 QUICK = 300
 CHUNK = 500

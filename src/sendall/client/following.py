@@ -174,10 +174,7 @@ class Following:
         is_ahead = entry.head_seq >= seq > 1
         if verdict is Verdict.BAD_SIG or (verdict is Verdict.BAD and not (is_ahead and self.state.is_signed(entry))):
             return
-        if is_ahead:
-            self._alarm_fork(entry, seq, ZERO_32)
-        else:
-            self._check_head(entry, seq)
+        self._check_head(entry, seq)
 
     def _may_go_back(self, cut: int) -> bool:
         return self._back_to <= cut
@@ -274,13 +271,11 @@ class Following:
         return True
 
     def _check_head(self, entry: Entry, seq: int) -> None:
-        known = self._window.at(entry.head_seq)
-        if known is not None and known != entry.head_hash and entry.type != EntryType.GENESIS:
-            self._alarm_fork(entry, seq, known)
-
-    def _alarm_fork(self, entry: Entry, seq: int, known: bytes) -> None:
-        """Raise the alarm, once: whoever signed `entry` was shown another log than this client."""
-        if self.evidence is not None:
+        """Raise the alarm, once, if whoever signed `entry` was shown another log than this client."""
+        known = self._window.at(entry.head_seq) if entry.head_seq < seq else ZERO_32
+        if known is None or entry.type == EntryType.GENESIS or self.evidence is not None:
+            return
+        if known == entry.head_hash and entry.head_seq < seq:
             return
         self.evidence = Evidence(self.state.room_id, seq, entry.raw, entry.head_seq, known)
         sentence = (
