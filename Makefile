@@ -20,6 +20,9 @@ PURE := src/sendall/protocol/*,src/sendall/crypto/*,src/sendall/steward/*,src/se
         history items keys names origin outbox pacing people private_following private_room reading ring room session signals standing \
         tidings verifying conversation/*)))
 
+# Two processes, each with whole files: what a file sets up is set up once.
+SHARED := -n 2 --dist loadfile
+
 .PHONY: run test check faults campaign bench screenshots clean
 .SILENT:
 
@@ -27,13 +30,13 @@ run: $(READY)
 	$(BIN)/sendall up
 
 test: $(READY)
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q $(SHARED)
 
 check: $(READY)
 	$(BIN)/ruff format --check --quiet . || { echo "hint: $(BIN)/ruff format ."; exit 1; }
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
-	$(BIN)/pytest -q --cov --cov-report=
+	$(BIN)/pytest -q $(SHARED) --cov --cov-report=
 	$(BIN)/coverage report --show-missing --skip-covered --fail-under=100 --include='$(PURE)'
 
 faults: $(READY)

@@ -148,26 +148,51 @@ class NoncePlugin:
         self._audit = audit
         self._folder = TemporaryDirectory(prefix="nonces-")
         self._installed = installed(audit)
-        self.programs = 0
+        self._is_leader = False
+        self.programs = self.distinct = self.by_tests = 0
+        self.reported: list[str] = []
+        """What was repeated, as other processes of this run said it."""
 
-    def pytest_sessionstart(self) -> None:
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        config = session.config
+        if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+            self._is_leader = True  # it runs no test; those that it starts must not be taken for programs of tests
+            return
         os.environ[FOLDER] = self._folder.name
         paths = [str(_AUDITED), os.environ.get("PYTHONPATH", "")]
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         self._installed.__enter__()
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._is_leader:
+            if self.reported:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            return
         self._installed.__exit__(None, None, None)
-        self.programs = self._audit.read(Path(self._folder.name))
+        self.programs += self._audit.read(Path(self._folder.name))
         self._folder.cleanup()
-        if self._audit.repeated:
+        said = getattr(session.config, "workeroutput", None)
+        if said is not None:  # a process of pytest-xdist: the one that began the run judges
+            repeated = [str(repeated) for repeated in self._audit.repeated]
+            said["nonces"] = (self._audit.distinct, self.programs, self._audit.by_tests, repeated)
+        elif self._audit.repeated:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object) -> None:
+        """Take over what a process of pytest-xdist saw; one that died says nothing, and its tests have failed."""
+        distinct, programs, by_tests, reported = getattr(node, "workeroutput", {}).get("nonces", (0, 0, 0, []))
+        self.distinct += distinct
+        self.programs += programs
+        self.by_tests += by_tests
+        self.reported += reported
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         audit = self._audit
+        repeated = [*map(str, audit.repeated), *self.reported]
         terminalreporter.write_line(
-            f"nonce audit: {audit.distinct:,} pairs of key and nonce, {self.programs} programs, "
-            f"{len(audit.repeated)} repeated; {audit.by_tests:,} seals by tests themselves"
+            f"nonce audit: {audit.distinct + self.distinct:,} pairs of key and nonce, {self.programs} programs, "
+            f"{len(repeated)} repeated; {audit.by_tests + self.by_tests:,} seals by tests themselves"
         )
-        for repeated in audit.repeated[:20]:
-            terminalreporter.write_line(f"REPEATED {repeated}", red=True)
+        for each in repeated[:20]:
+            terminalreporter.write_line(f"REPEATED {each}", red=True)
