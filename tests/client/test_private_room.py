@@ -593,6 +593,25 @@ def test_a_member_replaces_its_rsa_key_and_reads_on(ada: PrivateParty, rsa_pool:
     assert bob.room.is_ready
 
 
+@pytest.mark.parametrize(
+    ("days", "members", "is_due"), [(7, 100, True), (7, 101, False), (29, 101, False), (30, 101, True)]
+)
+def test_rsa_keys_are_replaced_weekly_up_to_a_hundred_members_and_then_monthly(
+    ada: PrivateParty, rsa_pool: RsaPool, days: int, members: int, is_due: bool
+) -> None:
+    """A large room is not told of new keys all the time."""
+    bob = bob_in(ada, rsa_pool)
+    ada.do(a.Rotate(1))
+    settle(ada, bob)
+    members_of_room = bob.room.membership.members
+    one = members_of_room[bob.identity.pk]
+    members_of_room.update({bytes([n]) * 32: one for n in range(1, members - 1)})
+    assert len(members_of_room) == members
+    ada.world.wall += days * 24 * 3600 * 1000
+    pass_seconds(1, bob)
+    assert bob.room.duties.needs_wrap is is_due
+
+
 def test_an_admin_whom_nobody_gives_the_key_makes_a_new_one(ada: PrivateParty, rsa_pool: RsaPool) -> None:
     """Its maker vanished before it gave it to anybody: after 30 s the room goes on."""
     bob, carol = bob_in(ada, rsa_pool), bob_in(ada, rsa_pool, "carol", 2)
