@@ -32,7 +32,8 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[ -/]*[0-~])")
 def home_of(folder: Path) -> dict[str, str]:
     """Return an environment in which everything of a person's lies in `folder`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SENDALL_", "XDG_", "COV_"))}
-    kept.pop("NO_COLOR", None)
+    for name in ("NO_COLOR", "COLUMNS", "LINES"):  # pytest-xdist sets a size, which no terminal of a test has
+        kept.pop(name, None)
     folders = {"HOME": folder, "XDG_DATA_HOME": folder / "data", "XDG_CONFIG_HOME": folder / "config"}
     path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
     python = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}

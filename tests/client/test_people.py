@@ -6,7 +6,7 @@ import pytest
 
 from sendall.client.conversation.kinds import Card
 from sendall.client.events import Came, Presence, Went
-from sendall.client.people import CARD_WAIT_S, MAX_PEOPLE, People
+from sendall.client.people import ANNOUNCED_S, CARD_WAIT_S, MAX_PEOPLE, People
 from sendall.protocol.frames import B64, Present
 
 ME, ADA, BOB = B64(b"m" * 32), B64(b"a" * 32), B64(b"b" * 32)
@@ -39,6 +39,17 @@ def test_who_comes_again_is_named_at_once(people: People) -> None:
     people.card(BOB, Card("bob"))
     assert people.present(Present(rid=1, count=2, came=[BOB]), 1.0) == [Came(BOB, "bob"), Presence(2)]
     assert people.present(Present(rid=1, count=1, went=[BOB]), 2.0) == [Went(BOB, "bob"), Presence(1)]
+
+
+def test_who_came_and_went_between_two_tellings_does_not_stay(people: People) -> None:
+    """The server says nothing of such a visit, but the card was shown; who is told of in time stays."""
+    people.present(Present(rid=1, count=1, came=[ME]), 0.0)
+    people.card(BOB, Card("bob"))
+    people.card(ADA, Card("ada"))
+    assert people.tick(1.0) == []
+    people.present(Present(rid=1, count=2, came=[ADA]), 1.5)
+    assert people.tick(1.0 + ANNOUNCED_S) == []
+    assert dict(people.nicks) == {ADA: "ada"}
 
 
 def test_names_are_bounded_and_the_newest_stay(people: People) -> None:

@@ -16,6 +16,8 @@ from sendall.protocol.frames import Present
 
 CARD_WAIT_S = 2.0
 """Seconds that the news of somebody's coming waits for the name."""
+ANNOUNCED_S = 3.0
+"""Seconds after its card within which the server tells that somebody came; it tells at most once a second."""
 MAX_PEOPLE = 4096
 
 
@@ -31,6 +33,7 @@ class People:
         self._me = me
         self._here: set[bytes] | None = None  # None: the roster is yet to come
         self._coming: dict[bytes, float] = {}
+        self._unannounced: dict[bytes, float] = {}  # whose card came and whose coming was not told
 
     def disconnected(self) -> None:
         """The server tells everything again after the next connection."""
@@ -39,6 +42,7 @@ class People:
         self.hues.clear()
         self._here = None
         self._coming.clear()
+        self._unannounced.clear()
 
     def present(self, frame: Present, now: float) -> list[Event]:
         events: list[Event] = []
@@ -78,8 +82,13 @@ class People:
         return [Named(id_pk, card.name, card.hue)] if before != (card.name, card.hue) else []
 
     def tick(self, now: float) -> list[Event]:
-        """Announce those whose card did not come."""
+        """Announce those whose card did not come, and forget those of whom only a card came: they went at once."""
         late = [id_pk for id_pk, until in self._coming.items() if now >= until]
         for id_pk in late:
             del self._coming[id_pk]
+        if self._here is not None:
+            strangers = self.nicks.keys() - self._here - {self._me}
+            self._unannounced = {i: self._unannounced.get(i, now + ANNOUNCED_S) for i in strangers}
+            for id_pk in [i for i, until in self._unannounced.items() if now >= until]:
+                del self._unannounced[id_pk], self.nicks[id_pk], self.hues[id_pk]
         return [Came(id_pk, NO_NICK) for id_pk in late]
