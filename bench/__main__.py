@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import resource
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {FILES:,} open files are needed, {hard:,} allowed\nhint: ulimit -n {FILES}", file=sys.stderr)
         return 2
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the peers end with us
     results = Results([], [], [], {})
     try:
         with _alone():
