@@ -2,7 +2,7 @@
 # make test     all tests but the long ones
 # make check    what CI runs: format, lint, types, tests, every branch of the pure ranks
 # make faults   kills, simulation and load, at CI size;  make campaign: at the size of a release
-# make bench    speed beside a raw C copier, Redis, NATS and others; about 13 minutes
+# make bench    speed beside a raw C copier, Redis, NATS and others; about 9 minutes
 # make screenshots   the pictures of README and docs
 # make clean    remove what make made
 

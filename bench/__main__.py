@@ -1,6 +1,6 @@
 """`python -m bench`: measure sendall beside everybody else, print tables, keep the figures, draw plots.
 
-python -m bench                       everything; about twelve minutes
+python -m bench                       everything; about nine minutes
 python -m bench --only flat --members 100 --rounds 9
 python -m bench --write-docs          also writes tables and plots into docs/
 python -m bench --again FILE.json --write-docs    the same from kept figures, without measuring
