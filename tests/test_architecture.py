@@ -38,6 +38,7 @@ SHELLS = {
         "client.searching",
         "client.sending",
         "client.speaking",
+        "client.transaction",
         "client.vault",
         "client.vault_file",
         "client.ways_in",

@@ -105,7 +105,7 @@ class SecurityAlarm(SendallError):
     """An identity, a history or a key is not what this client knew: stop and keep the evidence.
 
     Attributes:
-        kind: `identity`, `fork`, `history`, `room` or `certificate`.
+        kind: `identity`, `fork`, `history`, `lineage`, `room` or `certificate`.
     """
 
     def __init__(self, kind: str, sentence: str, *, hint: str = "") -> None:

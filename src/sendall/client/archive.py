@@ -22,6 +22,7 @@ import msgspec
 from sendall.client.conversation.kinds import Delete, Edit, Reaction, Text, Topic
 from sendall.client.events import Change, Event, Message, ServerLost, Told, utc
 from sendall.client.names import tag_of
+from sendall.client.transaction import transaction
 from sendall.crypto.identity import Identity
 from sendall.crypto.primitives import Aead, CannotOpen, hmac_sha256
 from sendall.crypto.sealing import pad, unpad
@@ -155,14 +156,8 @@ class Archive:
 
     @contextmanager
     def _commit(self) -> Iterator[sqlite3.Connection]:
-        with self._told(), self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self._told(), self._lock, transaction(self._db):
+            yield self._db
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sendall.client.items import Row
+from sendall.client.transaction import transaction
 from sendall.errors import UsageError
 
 HOLD_AFTER_MS = 600_000
@@ -63,14 +64,8 @@ class OutboxFile:
     @contextmanager
     def commit(self) -> Iterator[sqlite3.Connection]:
         """One transaction; durable when the block ends. Raises UsageError: the file cannot be written."""
-        with self.told():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self.told(), transaction(self._db):
+            yield self._db
 
     def after_fork(self) -> None:
         """In the child of a fork: open the file anew.

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from sendall.client.transaction import transaction
 from sendall.crypto.identity import Identity
 from sendall.crypto.primitives import Aead, CannotOpen, hmac_sha256
 from sendall.errors import UsageError
@@ -108,14 +109,8 @@ class VaultFile:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[None]:
-        with self._told():
-            self._db.execute(begin)
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self._told(), transaction(self._db, begin):
+            yield
 
     def sweep(self) -> None:
         """Take what was deleted out of the write-ahead log too, unless another program is reading just now."""
